@@ -38,9 +38,9 @@ var rooms = map[string][]string{
 	"embedded":   {}, // imported by cmd/headrace and tests only: no other row names it
 	"lake/store": {},
 	// beside the house
-	"conformance":  {}, // must not import the rooms it judges
+	"conformance":  {},           // must not import the rooms it judges
 	"bench":        {"embedded"}, // a measuring program, shipped to nobody
-	"services/svc": {}, // imported by tests only
+	"services/svc": {},           // imported by tests only
 	"docker":       {},
 }
 
