@@ -49,7 +49,7 @@ type ProducerConfig struct {
 	Acks            string        // acks: "all", "1" or "0"; "0" makes offsets unknown (-1)
 	Idempotent      bool          // enable.idempotence
 	Linger          time.Duration // linger.ms: wait for more records before sending; 0 sends at once
-	MaxBatchBytes   int32         // batch.size: bytes of one batch before compression
+	MaxBatchBytes   int32         // batch.size: a wish; a batch may always hold MaxRecordBytes
 	MaxRecordBytes  int           // max.request.size: a record over it is refused before it is sent
 	MaxBlock        time.Duration // max.block.ms: how long a missing topic is waited for
 	DeliveryTimeout time.Duration // delivery.timeout.ms: from handing over to an answer

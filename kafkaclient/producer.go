@@ -1,0 +1,318 @@
+package kafkaclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/plugin/kprom"
+
+	"headrace/record"
+)
+
+// unknownTopicTries is how often the client asks for a topic that is missing, which takes
+// it about a second (measured: 4 retries, 1.0 s).
+const unknownTopicTries = 4
+
+// unknownTopicsKept is how many missing topics the client may go on asking the brokers for.
+const unknownTopicsKept = 64
+
+// Producer writes records to Kafka through one client that all requests share.
+// Make it with NewProducer.
+type Producer struct {
+	cfg   ProducerConfig
+	kafka *kgo.Client
+	admin *Admin    // the same connections, for asking about topics
+	calls sync.Pool // of *call
+
+	mu      sync.Mutex
+	unknown map[string]struct{} // missing topics that were produced to
+}
+
+// NewProducer returns a producer. It connects when it is first used.
+func NewProducer(cfg ProducerConfig, log *slog.Logger, reg prometheus.Registerer) (*Producer, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	opts, err := producerOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	metrics := kprom.NewMetrics("headrace_kafka_producer", kprom.Registerer(reg))
+	opts = append(opts, kgo.WithHooks(metrics), kgo.WithLogger(logger(log)))
+	client, err := kgo.NewClient(append(cfg.options(), opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("making the Kafka producer: %w", err)
+	}
+	p := &Producer{cfg: cfg, kafka: client, admin: newAdmin(client), unknown: map[string]struct{}{}}
+	p.calls.New = func() any { return newCall() }
+	return p, nil
+}
+
+// producerOptions turns the settings that only a producer has into the client's.
+func producerOptions(cfg ProducerConfig) ([]kgo.Opt, error) {
+	opts := []kgo.Opt{
+		kgo.ProducerLinger(cfg.Linger),
+		kgo.ProducerBatchMaxBytes(max(cfg.MaxBatchBytes, int32(min(cfg.MaxRecordBytes, math.MaxInt32)))),
+		kgo.RecordDeliveryTimeout(cfg.DeliveryTimeout),
+		kgo.UnknownTopicRetries(unknownTopicTries),
+		kgo.AllowAutoTopicCreation(), // as the Java client: the broker decides
+		kgo.RecordPartitioner(partitioner{roundRobin: cfg.RoundRobin}),
+		// What requests may hold is bounded where they are read, in bytes, all of them together.
+		kgo.MaxBufferedRecords(math.MaxInt32),
+	}
+	switch cfg.Acks {
+	case "all":
+		opts = append(opts, kgo.RequiredAcks(kgo.AllISRAcks()))
+	case "1":
+		opts = append(opts, kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite())
+	case "0":
+		opts = append(opts, kgo.RequiredAcks(kgo.NoAck()), kgo.DisableIdempotentWrite())
+	default:
+		return nil, fmt.Errorf("acks is %q: all, -1, 1 and 0 would work", cfg.Acks)
+	}
+	if cfg.Acks == "all" && !cfg.Idempotent {
+		opts = append(opts, kgo.DisableIdempotentWrite())
+	}
+	if cfg.MaxInFlight > 0 && (cfg.Acks != "all" || !cfg.Idempotent) {
+		opts = append(opts, kgo.MaxProduceRequestsInflightPerBroker(cfg.MaxInFlight))
+	}
+	codecs := map[string]kgo.CompressionCodec{
+		"": kgo.NoCompression(), "none": kgo.NoCompression(), "gzip": kgo.GzipCompression(),
+		"snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+	}
+	codec, ok := codecs[cfg.Compression]
+	if !ok {
+		return nil, fmt.Errorf("compression.type is %q: none, gzip, snappy, lz4 and zstd would work", cfg.Compression)
+	}
+	return append(opts, kgo.ProducerBatchCompression(codec)), nil
+}
+
+// Produce writes recs and waits until each is stored or has failed.
+// The answer has one Ack per record, in the order of recs; Ack.Err is nil when Partition and
+// Offset are valid. Errors are of this package (*NotInMetadataError, *RecordTooLargeError,
+// *InvalidTopicError, ErrTimeout, ErrUnknownOutcome) or Kafka's own (*kerr.Error).
+// recs and their bytes must not change until Produce returns; when an Ack is
+// ErrUnknownOutcome, never: ctx or the time of delivery ended first, and that record may
+// still be stored.
+func (p *Producer) Produce(ctx context.Context, recs []record.Record) []record.Ack {
+	acks := make([]record.Ack, len(recs))
+	started := time.Now()
+	todo := make([]int, 0, len(recs))
+	for i := range recs {
+		if acks[i].Err = p.refuse(&recs[i]); acks[i].Err == nil {
+			todo = append(todo, i)
+		}
+	}
+	for len(todo) > 0 {
+		todo = p.send(ctx, recs, acks, todo, started)
+	}
+	return acks
+}
+
+// refuse says why a record cannot be sent, before anything is.
+func (p *Producer) refuse(rec *record.Record) error {
+	if !validTopic(rec.Topic) {
+		return &InvalidTopicError{Topic: rec.Topic}
+	}
+	if size := wireSize(rec); size > p.cfg.MaxRecordBytes {
+		return &RecordTooLargeError{Size: size, Limit: p.cfg.MaxRecordBytes}
+	}
+	return nil
+}
+
+// send hands the records named by todo to the client, waits for their ends and writes them
+// into acks. It returns those that are worth sending once more: their topic or partition is
+// missing, none of their bytes has left, and there is time to look again.
+func (p *Producer) send(ctx context.Context, recs []record.Record, acks []record.Ack, todo []int, started time.Time) (again []int) {
+	c := p.calls.Get().(*call)
+	c.start(len(todo))
+	for n, i := range todo {
+		c.fill(n, &recs[i], started)
+		p.kafka.Produce(context.Background(), &c.recs[n], c.promise)
+	}
+	if !c.wait(ctx, p.cfg.DeliveryTimeout+p.cfg.RequestTimeout) {
+		// The client still holds c and the records: neither may be used again.
+		for _, i := range todo {
+			acks[i].Err = ErrUnknownOutcome
+		}
+		return nil
+	}
+	failed := c.failures()
+	for n, i := range todo {
+		if failed == nil || failed[&c.recs[n]] == nil {
+			acks[i] = record.Ack{Partition: c.recs[n].Partition, Offset: c.recs[n].Offset}
+			continue
+		}
+		refused := c.recs[n].Partition == refusedPartition
+		if acks[i].Err = p.explain(ctx, &recs[i], failed[&c.recs[n]], refused); acks[i].Err == nil {
+			again = append(again, i)
+		}
+	}
+	c.reset()
+	p.calls.Put(c)
+	if len(again) == 0 {
+		return nil
+	}
+	return p.pause(ctx, recs, acks, again, started)
+}
+
+// pause waits a little before a missing topic or partition is looked for again, or gives up.
+func (p *Producer) pause(ctx context.Context, recs []record.Record, acks []record.Ack, again []int, started time.Time) []int {
+	if left := p.cfg.MaxBlock - time.Since(started); left > 0 {
+		select {
+		case <-time.After(min(left, p.cfg.RetryBackoff)):
+			return again
+		case <-ctx.Done():
+		}
+	}
+	for _, i := range again {
+		acks[i].Err = &NotInMetadataError{Topic: recs[i].Topic, Partition: record.AnyPartition, Waited: p.cfg.MaxBlock}
+	}
+	return nil
+}
+
+// explain turns the client's error into one that says what is wrong, or into nil for a
+// record that should be sent again.
+func (p *Producer) explain(ctx context.Context, rec *record.Record, err error, refused bool) error {
+	if refused {
+		// The client's picture of the topic may be old: ask the brokers.
+		count, askErr := p.admin.partitionCount(ctx, rec.Topic)
+		if askErr != nil {
+			return askErr
+		}
+		if int(rec.Partition) < count {
+			p.kafka.ForceMetadataRefresh()
+			return nil
+		}
+		return &NotInMetadataError{Topic: rec.Topic, Partition: rec.Partition, Count: count, Waited: p.cfg.MaxBlock}
+	}
+	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		p.forget(rec.Topic)
+		return nil
+	case errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries):
+		var cause *kerr.Error
+		if errors.As(err, &cause) {
+			return cause
+		}
+		return fmt.Errorf("%w: %s", ErrTimeout, err)
+	case errors.Is(err, kgo.ErrClientClosed):
+		return fmt.Errorf("%w: the server is stopping", ErrTimeout)
+	}
+	return err
+}
+
+// forget makes the client stop asking for missing topics once there are many: clients may
+// invent as many names as they like.
+func (p *Producer) forget(topic string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unknown[topic] = struct{}{}
+	if len(p.unknown) < unknownTopicsKept {
+		return
+	}
+	topics := make([]string, 0, len(p.unknown))
+	for t := range p.unknown {
+		topics = append(topics, t)
+	}
+	clear(p.unknown)
+	p.kafka.PurgeTopicsFromProducing(topics...)
+}
+
+// Close sends what is buffered, at most until ctx ends, and closes the connections.
+func (p *Producer) Close(ctx context.Context) error {
+	err := p.kafka.Flush(ctx)
+	p.kafka.Close()
+	if err != nil {
+		return fmt.Errorf("flushing the Kafka producer: %w", err)
+	}
+	return nil
+}
+
+// call is one Produce under way. Calls are used again, with the memory of their records.
+type call struct {
+	recs    []kgo.Record
+	promise func(*kgo.Record, error)
+	left    atomic.Int64 // records without an end
+	done    chan struct{}
+
+	mu     sync.Mutex
+	failed map[*kgo.Record]error
+}
+
+// callRecordsKept bounds the memory that an idle call holds: 4096 records are about 1 MB.
+const callRecordsKept = 4096
+
+func newCall() *call {
+	c := &call{done: make(chan struct{}, 1)}
+	c.promise = func(r *kgo.Record, err error) {
+		if err != nil {
+			c.mu.Lock()
+			if c.failed == nil {
+				c.failed = map[*kgo.Record]error{}
+			}
+			c.failed[r] = err
+			c.mu.Unlock()
+		}
+		if c.left.Add(-1) == 0 {
+			c.done <- struct{}{}
+		}
+	}
+	return c
+}
+
+func (c *call) start(n int) {
+	if cap(c.recs) < n {
+		c.recs = make([]kgo.Record, n)
+	}
+	c.recs = c.recs[:n]
+	c.left.Store(int64(n))
+}
+
+func (c *call) fill(n int, rec *record.Record, now time.Time) {
+	r := &c.recs[n]
+	*r = kgo.Record{Topic: rec.Topic, Partition: rec.Partition, Key: rec.Key, Value: rec.Value, Timestamp: rec.Timestamp}
+	if r.Timestamp.IsZero() {
+		r.Timestamp = now
+	}
+	for _, h := range rec.Headers {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
+}
+
+// wait reports whether every record has come to its end.
+func (c *call) wait(ctx context.Context, limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+		return true
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	return false
+}
+
+func (c *call) failures() map[*kgo.Record]error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
+}
+
+// reset drops every reference to a caller's bytes.
+func (c *call) reset() {
+	clear(c.recs)
+	c.failed = nil
+	if cap(c.recs) > callRecordsKept {
+		c.recs = nil
+	}
+}
