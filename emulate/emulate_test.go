@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -34,26 +35,35 @@ type gateway struct {
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	req := request{Method: r.Method, Path: r.URL.Path, ContentType: r.Header.Get("Content-Type"), Body: string(body)}
-	g.mu.Lock()
-	g.seen = append(g.seen, req)
-	g.mu.Unlock()
+	g.listen(http.HandlerFunc(g.acknowledge)).ServeHTTP(w, r)
+}
+
+// listen writes down what goes to next.
+func (g *gateway) listen(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		g.mu.Lock()
+		g.seen = append(g.seen, request{Method: r.Method, Path: r.URL.Path, ContentType: r.Header.Get("Content-Type"), Body: string(body)})
+		g.mu.Unlock()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (g *gateway) acknowledge(w http.ResponseWriter, r *http.Request) {
 	if g.answer != nil {
-		if status, header, body := g.answer(req); status != 0 {
-			for name, values := range header {
-				w.Header()[name] = values
-			}
+		if status, header, body := g.answer(request{Method: r.Method, Path: r.URL.Path}); status != 0 {
+			maps.Copy(w.Header(), header)
 			w.WriteHeader(status)
 			io.WriteString(w, body)
 			return
 		}
 	}
-	if strings.Contains(req.Path, "/topics/") {
+	if strings.Contains(r.URL.Path, "/topics/") {
 		io.WriteString(w, `{"offsets":[{"partition":0,"offset":42,"error_code":null,"error":null}],"key_schema_id":null,"value_schema_id":null}`)
 		return
 	}
