@@ -26,7 +26,7 @@ install() { svc_install "$cache" fetch; }
 fetch() {
   mkdir -p "$cache"
   if ! cmp -s "$here/kafka/pom.xml" "$cache/pom.xml"; then
-    rm -rf "$cache"/*
+    rm -rf "${cache:?}"/*
     svc_fetch "Apache Kafka's jars" mvn -q -B -f "$here/kafka/pom.xml" dependency:copy-dependencies \
       -DoutputDirectory="$cache/lib" -DincludeScope=runtime >&2
     cp "$here/kafka/pom.xml" "$cache/pom.xml"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Functions shared by the service scripts; source it, do not run it. Linux (/proc, setsid, flock).
 # A service is one process. Its files are all below its data directory:
 #   DIR/NAME.pid   process id and start time (so that a recycled pid is never killed)
@@ -47,11 +48,11 @@ svc_wait() {
 
 # svc_stop DIR NAME [SIGNAL]: TERM (or SIGNAL), then KILL after 20 s; a no-op if it is gone.
 svc_stop() {
-  local dir=$1 name=$2 sig=${3:-TERM} pid _ i
+  local dir=$1 name=$2 sig=${3:-TERM} pid _
   if svc_alive "$dir" "$name"; then
     read -r pid _ <"$dir/$name.pid"
     kill -"$sig" "$pid" 2>/dev/null || true
-    for i in $(seq 200); do svc_alive "$dir" "$name" || break; sleep 0.1; done
+    for _ in $(seq 200); do svc_alive "$dir" "$name" || break; sleep 0.1; done
     if svc_alive "$dir" "$name"; then kill -KILL "$pid" 2>/dev/null || true; fi
   fi
   rm -f "$dir/$name.pid"

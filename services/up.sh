@@ -31,11 +31,11 @@ have() {
 # claim: a range of 200 ports for DIR, none of them in use, and of no other directory.
 # Below 32768: above, the machine may have given one to a client's connection.
 claim() {
-  local base claims=/tmp/headrace-ports-$(id -u)
+  local base owner claims; claims=/tmp/headrace-ports-$(id -u)
   mkdir -p "$claims"
   exec 9>"$claims/lock"; flock 9
   for base in $(cat "$dir/base" 2>/dev/null) $(seq 20000 200 31800); do
-    local owner; owner=$(cat "$claims/$base" 2>/dev/null || true)
+    owner=$(cat "$claims/$base" 2>/dev/null || true)
     if [ "$owner" != "$dir" ]; then
       [ -z "$owner" ] || [ "$(cat "$owner/base" 2>/dev/null)" != "$base" ] || continue
       busy "$base" && continue
@@ -94,14 +94,14 @@ python() {
   p=$("$here/pyclients.sh" schemathesis); export_ HEADRACE_TEST_SCHEMATHESIS "$p"
 }
 
-before=$(cat "$dir/base" 2>/dev/null || true) base=$(claim)
-# Brokers remember their ports: on other ones they start empty.
-[ "$base" = "${before:-$base}" ] || for k in kafka kafka3; do "$here/kafka.sh" wipe "$dir/$k"; done
 apt='apt-get install --no-install-recommends'
 need=(flock setsid curl)
 if ! have "${need[@]}" || [ ! -d /proc/self ]; then
   missing services "$lacks Linux tools" 'the real services need Linux with util-linux and curl'
 else
+  before=$(cat "$dir/base" 2>/dev/null || true) base=$(claim)
+  # Brokers remember their ports: on other ones they start empty.
+  [ "$base" = "${before:-$base}" ] || for k in kafka kafka3; do "$here/kafka.sh" wipe "$dir/$k"; done
   if have java mvn; then service kafka kafka; service kafka3 kafka3; else missing kafka "$lacks" "$apt openjdk-17-jre-headless maven"; fi
   if have go; then service s3 s3; else missing s3 "$lacks" 'install Go 1.26'; fi
   if have node npm; then service kinesis-mock kinesis_mock; service kinesalite kinesalite; else missing kinesis "$lacks" "install Node.js 20 with npm"; fi
