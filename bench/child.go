@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -77,22 +76,12 @@ func (c *child) pid() int { return c.cmd.Process.Pid }
 
 func (c *child) url() string { return "http://" + c.address }
 
-// stop ends the child and waits for it.
+// stop ends the child and waits for it; after 5 s it kills it.
 func (c *child) stop() {
 	_ = c.stdin.Close()
-	waitOrKill(c.cmd, 5*time.Second)
-}
-
-// waitOrKill waits for a process that was told to end, and kills it after patience.
-func waitOrKill(cmd *exec.Cmd, patience time.Duration) error {
-	kill := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	kill := time.AfterFunc(5*time.Second, func() { _ = c.cmd.Process.Kill() })
 	defer kill.Stop()
-	err := cmd.Wait()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return fmt.Errorf("%s: %w", cmd.Path, exit)
-	}
-	return err
+	_ = c.cmd.Wait() // how it ended is of no interest any more
 }
 
 // announce tells the parent where a child listens, and returns when the parent is done with it.

@@ -91,6 +91,7 @@ func FuzzReadAnswer(f *testing.F) {
 		if err != nil || theirs.StatusCode/100 == 1 {
 			return
 		}
+		defer theirs.Body.Close()
 		body, err := io.ReadAll(theirs.Body)
 		if err != nil {
 			return

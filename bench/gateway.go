@@ -127,7 +127,7 @@ func startGateway(ctx context.Context, cfg gatewayConfig) (*gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the gateway: %w", err)
 	}
-	defer log.Close()                               //nolint:errcheck // the gateway has its own handle
+	defer log.Close()                               // the gateway has its own handle
 	g.cmd = exec.Command(cfg.binary, "serve", file) //nolint:noctx // stop ends it
 	g.cmd.Stdout, g.cmd.Stderr = log, log
 	g.cmd.Env = append(gatewayEnv(os.Environ()), cfg.env...)

@@ -163,7 +163,7 @@ func (o *options) run(ctx context.Context, p parts) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	defer os.RemoveAll(dir)
 	b := &bench{options: *o, report: report{Environment: describeEnvironment()}}
 	err = b.prepare(ctx, dir)
 	defer b.close()

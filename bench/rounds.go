@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -205,13 +207,13 @@ func (r *runner) run(ctx context.Context, res result, subjects []subject, before
 		answered[s.name] += p.Answered
 		return p, err
 	}
-	for i := len(subjects) - 1; i >= 0; i-- {
+	for i, s := range slices.Backward(subjects) {
 		if i == 0 { // E repeats what the gateway has answered by now
 			if err := before(ctx); err != nil {
 				return res, answered, err
 			}
 		}
-		if _, err := one(subjects[i], timing{window: 300 * time.Millisecond}); err != nil {
+		if _, err := one(s, timing{window: 300 * time.Millisecond}); err != nil {
 			return res, answered, err
 		}
 	}
@@ -261,13 +263,14 @@ func (r *runner) saveProfile(ctx context.Context, what, name string) error {
 // report tells the progress: a line a round.
 func (r *runner) report(res result, n int) {
 	one := res.Rounds[n]
-	line := fmt.Sprintf("%s %s, round %d of %d:", res.Kind, res.Load, n+1, r.rounds)
+	var line strings.Builder
+	fmt.Fprintf(&line, "%s %s, round %d of %d:", res.Kind, res.Load, n+1, r.rounds)
 	for _, name := range []string{nameE, nameK, nameSDK, nameOurs, nameOther} {
 		if p, found := one[name]; found {
-			line += fmt.Sprintf("  %s %.0f/s", name, p.Rate)
+			fmt.Fprintf(&line, "  %s %.0f/s", name, p.Rate)
 		}
 	}
-	_, _ = fmt.Fprintf(r.progress, "%s  = %.0f %% of the ceiling\n", line, 100*ratio(one[nameOurs].Rate, res.ceilingOf(one)))
+	_, _ = fmt.Fprintf(r.progress, "%s  = %.0f %% of the ceiling\n", line.String(), 100*ratio(one[nameOurs].Rate, res.ceilingOf(one)))
 }
 
 // setAnswer makes document the answer of the bare server at base.
@@ -291,7 +294,7 @@ func fetch(ctx context.Context, method, address string, body []byte) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer of %s %s: %w", method, address, err)
