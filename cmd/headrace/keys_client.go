@@ -1,0 +1,163 @@
+package main
+
+import "math"
+
+const (
+	notSASL      = "only read with security.protocol SASL_PLAINTEXT or SASL_SSL, which are not built yet"
+	notClientTLS = "only read with security.protocol SSL or SASL_SSL, which are not built yet"
+	notJava      = "a Java class, which cannot be run"
+	notMapped    = "the Go client has no such setting"
+	notInstances = "consumer instances (/consumers) are not built yet: leave it out; a sink takes consumer.override.* in its connector's file"
+	notRegistry  = "the schema registry's client is not built yet: leave it out; JSON and binary need none"
+	notSerde     = "the Avro, JSON Schema and Protobuf formats are not built yet: leave it out"
+	forced       = "set by this server whatever is written here"
+)
+
+// clientKeys are the Java clients' keys, below client., producer., consumer. and admin.
+// A fallback is the Java client's own default, unless the note says that ours is another.
+// Source: Kafka's ProducerConfig, ConsumerConfig and AdminClientConfig, 4.x.
+func clientKeys() []property {
+	const maxInt = math.MaxInt32
+	return []property{
+		refuse("security.protocol", text, "PLAINTEXT", "only PLAINTEXT is built yet: name a PLAINTEXT port of the brokers").of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+		accept("sasl.mechanism", text, "GSSAPI", notSASL),
+		accept("sasl.jaas.config", password, "", notSASL),
+		accept("sasl.client.callback.handler.class", class, "", notSASL),
+		accept("sasl.login.callback.handler.class", class, "", notSASL),
+		accept("sasl.login.class", class, "", notSASL),
+		accept("sasl.oauthbearer.token.endpoint.url", text, "", notSASL),
+		accept("sasl.oauthbearer.scope.claim.name", text, "scope", notSASL),
+		accept("sasl.oauthbearer.sub.claim.name", text, "sub", notSASL),
+		accept("sasl.login.connect.timeout.ms", integer, "", notSASL),
+		accept("sasl.login.read.timeout.ms", integer, "", notSASL),
+		accept("sasl.login.retry.backoff.ms", long, "100", notSASL),
+		accept("sasl.login.retry.backoff.max.ms", long, "10000", notSASL),
+		accept("sasl.kerberos.service.name", text, "", notSASL),
+		accept("sasl.kerberos.kinit.cmd", text, "/usr/bin/kinit", notSASL),
+		accept("sasl.kerberos.*", text, "", notSASL),
+		accept("sasl.login.*", text, "", notSASL),
+		accept("sasl.oauthbearer.*", text, "", notSASL),
+		accept("ssl.truststore.location", text, "", notClientTLS),
+		accept("ssl.truststore.password", password, "", notClientTLS),
+		accept("ssl.truststore.type", text, "JKS", notClientTLS),
+		accept("ssl.truststore.certificates", password, "", notClientTLS),
+		accept("ssl.keystore.location", text, "", notClientTLS),
+		accept("ssl.keystore.password", password, "", notClientTLS),
+		accept("ssl.keystore.type", text, "JKS", notClientTLS),
+		accept("ssl.keystore.key", password, "", notClientTLS),
+		accept("ssl.keystore.certificate.chain", password, "", notClientTLS),
+		accept("ssl.key.password", password, "", notClientTLS),
+		accept("ssl.endpoint.identification.algorithm", text, "https", notClientTLS),
+		accept("ssl.enabled.protocols", list, "TLSv1.2,TLSv1.3", notClientTLS),
+		accept("ssl.cipher.suites", list, "", notClientTLS),
+		accept("ssl.protocol", text, "TLSv1.3", notClientTLS),
+		accept("ssl.provider", text, "", notClientTLS),
+		accept("ssl.engine.factory.class", class, "", notClientTLS),
+		accept("ssl.keymanager.algorithm", text, "SunX509", notClientTLS),
+		accept("ssl.trustmanager.algorithm", text, "PKIX", notClientTLS),
+		accept("ssl.secure.random.implementation", text, "", notClientTLS),
+
+		accept("bootstrap.servers", list, "", "only the un-prefixed bootstrap.servers counts here"),
+		honour("client.id", text, "headrace", "the name that brokers see in their logs and quotas"),
+		honour("request.timeout.ms", integer, "30000", "milliseconds that a broker may take to answer").in(1, maxInt),
+		honour("retry.backoff.ms", long, "100", "milliseconds before the first try again").in(1, maxMillis),
+		honour("retry.backoff.max.ms", long, "1000", "milliseconds that the growing pause between tries may reach").in(1, maxMillis),
+		honour("metadata.max.age.ms", long, "300000", "milliseconds until topics and leaders are asked for anew").in(1, maxMillis),
+		honour("connections.max.idle.ms", long, "540000", "milliseconds until an idle connection is closed").in(1, maxMillis),
+		honour("socket.connection.setup.timeout.ms", long, "10000", "milliseconds to connect to a broker").in(1, maxMillis),
+		accept("socket.connection.setup.timeout.max.ms", long, "30000", notMapped),
+		accept("default.api.timeout.ms", integer, "60000", "a question to the brokers ends with its request").read("ca"),
+		accept("client.dns.lookup", text, "use_all_dns_ips", notMapped).of("use_all_dns_ips", "resolve_canonical_bootstrap_servers_only", "default"),
+		accept("reconnect.backoff.ms", long, "50", notMapped),
+		accept("reconnect.backoff.max.ms", long, "1000", notMapped),
+		accept("receive.buffer.bytes", integer, "65536", notMapped),
+		accept("send.buffer.bytes", integer, "131072", notMapped),
+		accept("interceptor.classes", list, "", notJava).read("pc"),
+		accept("metric.reporters", list, "", notJava),
+		accept("metrics.*", text, "", "metrics are at /metrics, in the form of Prometheus"),
+		accept("enable.metrics.push", boolean, "true", notMapped),
+		accept("confluent.telemetry.*", text, "", "Confluent's own reporting"),
+		accept("confluent.monitoring.*", text, "", "Confluent's own reporting"),
+
+		honour("acks", text, "all", "which replicas must have a record before it is acknowledged: all, 1 or 0 (offsets are then unknown, -1)").of("all", "-1", "1", "0").read("p"),
+		honour("enable.idempotence", boolean, "true", "no record is written twice when a try is repeated: true or false (as the reference)").read("p"),
+		honour("linger.ms", long, "0", "milliseconds that records wait for company; 0: send at once").in(0, maxMillis).read("p"),
+		honour("batch.size", integer, "1000012", "bytes of one partition's batch before compression; not below max.request.size").in(0, maxInt).read("p"),
+		honour("compression.type", text, "none", "none, gzip, snappy, lz4 or zstd").of("none", "gzip", "snappy", "lz4", "zstd").read("p"),
+		refuse("compression.gzip.level", integer, "-1", "levels are not built yet: leave it out").read("p"),
+		refuse("compression.lz4.level", integer, "9", "levels are not built yet: leave it out").read("p"),
+		refuse("compression.zstd.level", integer, "3", "levels are not built yet: leave it out").read("p"),
+		honour("max.request.size", integer, "1048576", "bytes of one record, key and value and headers; more is refused before it is sent").in(1, maxInt).read("p"),
+		honour("max.block.ms", long, "3000", "milliseconds that a missing topic is waited for (the Java client: 60000)").in(0, maxMillis).read("p"),
+		honour("delivery.timeout.ms", integer, "120000", "milliseconds from handing a record over until it is stored or has failed; at least linger.ms + request.timeout.ms").in(1, maxInt).read("p"),
+		honour("retries", integer, "2147483647", "how often a record is sent again; delivery.timeout.ms ends it in any case").in(0, maxInt).read("pa"),
+		honour("max.in.flight.requests.per.connection", integer, "5", "produce requests under way to one broker; more than 5 only with enable.idempotence=false").in(1, maxInt).read("p"),
+		honour("partitioner.class", class, "", "empty (key by murmur2, no key: sticky) or org.apache.kafka.clients.producer.RoundRobinPartitioner").read("p"),
+		refuse("partitioner.ignore.keys", boolean, "false", "keys choose the partition here: leave it false").read("p"),
+		accept("partitioner.adaptive.partitioning.enable", boolean, "true", notMapped).read("p"),
+		accept("partitioner.availability.timeout.ms", long, "0", notMapped).read("p"),
+		accept("buffer.memory", long, "33554432", "all requests together are bounded by headrace.memory.budget.bytes").read("p"),
+		accept("key.serializer", class, "", forced).read("p"),
+		accept("value.serializer", class, "", forced).read("p"),
+
+		honour("client.rack", text, "", "the rack of this host: the sink reads from a replica in it").read("c"),
+		refuse("auto.offset.reset", text, "latest", notInstances).of("latest", "earliest", "none").read("c"),
+		refuse("session.timeout.ms", integer, "45000", notInstances).in(1, maxInt).read("c"),
+		refuse("heartbeat.interval.ms", integer, "3000", notInstances).in(1, maxInt).read("c"),
+		refuse("max.poll.interval.ms", integer, "300000", notInstances).in(1, maxInt).read("c"),
+		refuse("isolation.level", text, "read_uncommitted", notInstances).of("read_uncommitted", "read_committed").read("c"),
+		refuse("fetch.min.bytes", integer, "1", notInstances).in(0, maxInt).read("c"),
+		refuse("fetch.max.bytes", integer, "52428800", notInstances).in(1, maxInt).read("c"),
+		refuse("max.partition.fetch.bytes", integer, "1048576", notInstances).in(1, maxInt).read("c"),
+		refuse("fetch.max.wait.ms", integer, "500", notInstances).in(0, maxInt).read("c"),
+		accept("max.poll.records", integer, "30", notMapped).read("c"),
+		accept("partition.assignment.strategy", list, "", "the sink shares partitions by a strategy of its own").read("c"),
+		refuse("group.protocol", text, "classic", "only classic groups are built: leave it classic").of("classic", "consumer").read("c"),
+		accept("exclude.internal.topics", boolean, "true", notMapped).read("c"),
+		accept("check.crcs", boolean, "true", "checksums are always checked").read("c"),
+		accept("allow.auto.create.topics", boolean, "true", "a consumer here makes no topics").read("c"),
+		accept("enable.auto.commit", boolean, "true", forced).read("c"),
+		accept("group.id", text, "", forced).read("c"),
+		accept("key.deserializer", class, "", forced).read("c"),
+		accept("value.deserializer", class, "", forced).read("c"),
+
+		accept("auto.register.schemas", boolean, "false", forced).read("pc"),
+		accept("use.latest.version", boolean, "false", forced).read("pc"),
+		refuse("json.indent.output", boolean, "false", notSerde).read("pc"),
+		refuse("json.fail.invalid.schema", boolean, "false", notSerde).read("pc"),
+		refuse("json.oneof.for.nullables", boolean, "true", notSerde).read("pc"),
+		refuse("json.schema.spec.version", text, "draft_7", notSerde).read("pc"),
+		refuse("avro.use.logical.type.converters", boolean, "false", notSerde).read("pc"),
+		refuse("avro.remove.java.properties", boolean, "false", notSerde).read("pc"),
+		refuse("avro.reflection.allow.null", boolean, "false", notSerde).read("pc"),
+		refuse("reference.subject.name.strategy", class, "io.confluent.kafka.serializers.subject.DefaultReferenceSubjectNameStrategy", notSerde).read("pc"),
+	}
+}
+
+// registryKeys are the keys of the schema registry's client.
+// Source: Confluent's SchemaRegistryClientConfig and AbstractKafkaSchemaSerDeConfig, 8.x.
+func registryKeys() []property {
+	const strategy = "io.confluent.kafka.serializers.subject.TopicNameStrategy"
+	return []property{
+		refuse("schema.registry.basic.auth.credentials.source", text, "URL", notRegistry).of("URL", "USER_INFO", "SASL_INHERIT"),
+		refuse("schema.registry.basic.auth.user.info", password, "", notRegistry),
+		refuse("schema.registry.bearer.auth.credentials.source", text, "", notRegistry),
+		refuse("schema.registry.bearer.auth.token", password, "", notRegistry),
+		refuse("schema.registry.bearer.auth.client.secret", password, "", notRegistry),
+		refuse("schema.registry.bearer.auth.issuer.endpoint.url", text, "", notRegistry),
+		refuse("schema.registry.bearer.auth.client.id", text, "", notRegistry),
+		refuse("schema.registry.bearer.auth.scope", text, "", notRegistry),
+		refuse("schema.registry.bearer.auth.logical.cluster", text, "", notRegistry),
+		refuse("schema.registry.bearer.auth.identity.pool.id", text, "", notRegistry),
+		refuse("schema.registry.ssl.*", password, "", notRegistry),
+		refuse("schema.registry.proxy.host", text, "", notRegistry),
+		refuse("schema.registry.proxy.port", integer, "-1", notRegistry),
+		refuse("schema.registry.http.connect.timeout.ms", integer, "60000", notRegistry),
+		refuse("schema.registry.http.read.timeout.ms", integer, "60000", notRegistry),
+		refuse("schema.registry.request.header.*", password, "", notRegistry),
+		accept("schema.registry.max.schemas.per.subject", integer, "1000", javaDetail),
+		refuse("schema.registry.normalize.schemas", boolean, "false", notRegistry),
+		refuse("schema.registry.key.subject.name.strategy", class, strategy, notRegistry),
+		refuse("schema.registry.value.subject.name.strategy", class, strategy, notRegistry),
+	}
+}

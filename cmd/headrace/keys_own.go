@@ -1,0 +1,38 @@
+package main
+
+import "math"
+
+// ignorePlugins is the key that lets the server start although its file names Java plug-ins.
+const ignorePlugins = "headrace.ignore.java.plugins"
+
+// maxMillis is the longest time that fits Go's nanoseconds.
+const maxMillis = math.MaxInt64 / 1_000_000
+
+// ownKeys are keys that the reference does not know. They may stand in the same file, since it
+// takes unknown keys for none.
+func ownKeys() []property {
+	return []property{
+		honour("kinesis.enable", boolean, "true", "serve the Kinesis routes (/streams): true or false (404)"),
+		honour("kinesis.region", text, "", "AWS region; empty: as the AWS default chain finds it"),
+		honour("kinesis.endpoint", text, "", "base URL of another server than Amazon's, for example http://127.0.0.1:4567"),
+		honour("kinesis.role.arn", text, "", "role to assume; empty: none"),
+		honour("kinesis.profile", text, "", "profile of the shared AWS files; empty: as the AWS default chain finds it"),
+		honour("kinesis.base.path", text, "", "path in front of /streams that is served too, for example /prod"),
+		honour("kinesis.error.status", text, "semantic", "status of an upstream error: semantic, upstream (Kinesis's own number) or apigateway (always 200)").of("semantic", "upstream", "apigateway"),
+		honour("kinesis.split.batches", boolean, "false", "send more than 500 records in several calls (true) or refuse them (false)"),
+		honour("kinesis.retry.failed.records", integer, "3", "rounds in which the failed entries of a batch are sent again; 0: none").in(0, 100),
+		honour("kinesis.ordered", boolean, "false", "stop at the first failure of a key: true or false"),
+		honour("kinesis.timeout.ms", long, "29000", "milliseconds for one call with all its tries; more is a 504").in(1, maxMillis),
+		honour("kinesis.max.attempts", integer, "3", "tries of one whole call").in(1, 100),
+		honour("kinesis.max.in.flight.requests", integer, "512", "requests to Kinesis under way at once; more is a 429").in(1, math.MaxInt32),
+		honour("kinesis.max.in.flight.bytes", long, "67108864", "bytes of these requests in memory; more is a 429").in(1, math.MaxInt64),
+
+		honour("produce.error.status", text, "reference", "a request whose records all failed: reference (200, look inside) or strict (a status of its own)").of("reference", "strict"),
+		honour("headrace.max.request.bytes", long, "33554432", "bytes of a request's body; more is a 413").in(1, math.MaxInt64),
+		honour("headrace.memory.budget.bytes", long, "134217728", "bytes of all bodies under way; more is a 503").in(1, math.MaxInt64),
+		honour(ignorePlugins, boolean, "false", "start although Java plug-ins are named, without them: true or false"),
+		refuse("headrace.peers", list, "", notConsumers),
+		refuse("headrace.v2.read.full.wait", boolean, "false", notConsumers),
+		refuse("headrace.v2.on.undecodable", text, "error", notConsumers).of("error", "base64", "skip"),
+	}
+}
