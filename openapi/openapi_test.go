@@ -319,4 +319,3 @@ func list(node any) []any {
 	elements, _ := node.([]any)
 	return elements
 }
-
