@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -238,7 +239,7 @@ func (b *bench) loads(ctx context.Context, p parts) error {
 		return err
 	}
 	if b.other != "" {
-		if r.other, err = url.Parse(b.other); err != nil || r.other.Scheme != "http" || r.other.Host == "" {
+		if r.other, err = url.Parse(strings.TrimRight(b.other, "/")); err != nil || r.other.Scheme != "http" || r.other.Host == "" {
 			return fmt.Errorf("--other %q: want http://HOST:PORT[/PATH]", b.other)
 		}
 	}
