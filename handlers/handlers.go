@@ -1,0 +1,130 @@
+package handlers
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/go-chi/chi/v5"
+
+	"headrace/kafkaclient"
+)
+
+// Handlers answers the routes of the REST v2 API and of Kinesis. Make it with New.
+type Handlers struct {
+	cfg      Config
+	producer *kafkaclient.Producer
+	admin    *kafkaclient.Admin
+	streams  *Streams
+	budget   *Budget
+	log      *slog.Logger
+	produces sync.Pool // of *produceRequest
+}
+
+// New returns the handlers of all routes. budget is shared with whoever else reads bodies;
+// streams nil leaves the Kinesis routes out.
+func New(cfg Config, producer *kafkaclient.Producer, admin *kafkaclient.Admin, streams *Streams, budget *Budget, log *slog.Logger) *Handlers {
+	h := &Handlers{cfg: cfg, producer: producer, admin: admin, streams: streams, budget: budget, log: log}
+	h.produces.New = func() any { return new(produceRequest) }
+	return h
+}
+
+// Routes adds every route, in the order of the contract.
+func (h *Handlers) Routes(r chi.Router) {
+	r.NotFound(h.NotFound)
+	r.MethodNotAllowed(h.methodNotAllowed)
+	if h.cfg.V2 {
+		h.resource(r, "/", methods{get: h.v2(acceptsV2Body, h.root), post: h.v2(acceptsV2Body, h.postRoot)})
+		h.resource(r, "/brokers", methods{get: h.v2(acceptsAnyBody, h.brokers)})
+		h.resource(r, "/topics", methods{get: h.v2(acceptsV2Body, h.topics)})
+		h.resource(r, "/topics/{topic}", methods{get: h.v2(acceptsV2Body, h.topic), post: h.v2(acceptsEmbedded, h.produce)})
+		h.resource(r, "/topics/{topic}/partitions", methods{get: h.v2(acceptsV2Body, h.partitions)})
+		h.resource(r, "/topics/{topic}/partitions/{partition}", methods{get: h.v2(acceptsV2Body, h.partition), post: h.v2(acceptsEmbedded, h.produce)})
+		h.resource(r, "/topics/{topic}/partitions/{partition}/offsets", methods{get: h.v2(acceptsV2Body, h.offsets)})
+	}
+	if h.streams == nil {
+		return
+	}
+	h.streams.mount(r)
+	if base := strings.TrimSuffix(h.cfg.KinesisBasePath, "/"); base != "" {
+		r.Route(base, h.streams.mount)
+	}
+}
+
+// methods are what one path of the v2 API can do.
+type methods struct{ get, post http.HandlerFunc }
+
+// resource adds a path with HEAD and OPTIONS, as the reference has them everywhere.
+func (h *Handlers) resource(r chi.Router, path string, m methods) {
+	r.Get(path, m.get)
+	r.Head(path, m.get)
+	allow := []string{"HEAD", "GET", "OPTIONS"}
+	if m.post != nil {
+		r.Post(path, m.post)
+		allow = []string{"HEAD", "POST", "GET", "OPTIONS"}
+	}
+	r.Options(path, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", strings.Join(allow, ","))
+		writeBody(w, http.StatusOK, "text/plain", []byte(strings.Join(allow, ", ")))
+	})
+}
+
+// v2 answers a call with fn once its Content-Type passes accepts and its Accept header can
+// be met: the one way out for errors of the v2 API. fn gets the answer's Content-Type.
+func (h *Handlers) v2(accepts func(*http.Request) error, fn func(http.ResponseWriter, *http.Request, string) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := accepts(r); err != nil {
+			h.writeError(w, r, errorType(r), err)
+			return
+		}
+		answer, err := acceptV2(r)
+		if err != nil {
+			h.writeError(w, r, "", err)
+			return
+		}
+		if err := fn(w, r, answer); err != nil {
+			h.writeError(w, r, answer, err)
+		}
+	}
+}
+
+func acceptsAnyBody(*http.Request) error { return nil }
+
+func acceptsEmbedded(r *http.Request) error {
+	_, err := embeddedFormat(r)
+	return err
+}
+
+// NotFound answers a path that no route has.
+func (h *Handlers) NotFound(w http.ResponseWriter, r *http.Request) {
+	h.writeError(w, r, "", errNotFound)
+}
+
+func (h *Handlers) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	h.writeError(w, r, "", errMethodNotAllowed)
+}
+
+// pathParam returns a variable of the path, decoded.
+func pathParam(r *http.Request, name string) string {
+	value := chi.URLParam(r, name)
+	if r.URL.RawPath == "" {
+		return value // the path was matched decoded
+	}
+	if decoded, err := url.PathUnescape(value); err == nil {
+		return decoded
+	}
+	return value
+}
+
+// partitionParam returns the partition in the path. Text that is no 32-bit integer is a 404,
+// as in the reference.
+func partitionParam(r *http.Request) (int32, error) {
+	id, err := strconv.ParseInt(pathParam(r, "partition"), 10, 32)
+	if err != nil {
+		return 0, errNotFound
+	}
+	return int32(id), nil
+}
