@@ -48,8 +48,7 @@ type Client struct {
 	opening singleflight.Group
 	refused atomic.Pointer[refusal]
 
-	inFlight      atomic.Int64
-	inFlightBytes atomic.Int64
+	inFlight atomic.Int64 // requests
 }
 
 // New returns a client for cfg. It fails when cfg is not valid or reg has these metrics already.

@@ -286,33 +286,18 @@ func TestDeleteRepeatedAfterALostAnswer(t *testing.T) {
 }
 
 func TestAdmission(t *testing.T) {
-	c := newClient(t, func(cfg *Config) {
-		cfg.Endpoint, cfg.MaxInFlight, cfg.MaxInFlightBytes = "http://unused.test", 2, 100
-	})
-	admit := func() Permit {
-		p, err := c.Admit()
-		if err != nil {
+	c := newClient(t, func(cfg *Config) { cfg.Endpoint, cfg.MaxInFlight = "http://unused.test", 2 })
+	for range 2 {
+		if err := c.Admit(); err != nil {
 			t.Fatal(err)
 		}
-		return p
 	}
-	one, two := admit(), admit()
-	if _, err := c.Admit(); !errors.Is(err, ErrBusy) {
+	if err := c.Admit(); !errors.Is(err, ErrBusy) {
 		t.Errorf("third of two: error %v, want ErrBusy", err)
 	}
-	if err := one.Hold(60); err != nil {
-		t.Error(err)
-	}
-	if err := two.Hold(60); !errors.Is(err, ErrBusy) {
-		t.Errorf("120 bytes of 100: error %v, want ErrBusy", err)
-	}
-	one.Release()
-	if err := two.Hold(1000); err != nil {
-		t.Errorf("alone and larger than the limit: %v, want it let in", err)
-	}
-	two.Release()
-	if c.inFlight.Load() != 0 || c.inFlightBytes.Load() != 0 {
-		t.Errorf("%d requests and %d bytes left after all are released", c.inFlight.Load(), c.inFlightBytes.Load())
+	c.Leave()
+	if err := c.Admit(); err != nil {
+		t.Errorf("second again: %v", err)
 	}
 }
 

@@ -12,27 +12,23 @@ import (
 // Config says which Kinesis to call and as whom. The zero value of a string means
 // the AWS default chain decides.
 type Config struct {
-	Region           string        // kinesis.region
-	Endpoint         string        // kinesis.endpoint: base URL of another server than Amazon's
-	RoleARN          string        // kinesis.role.arn: assume this role
-	Profile          string        // kinesis.profile: of the shared AWS files
-	Budget           time.Duration // kinesis.timeout.ms: for one call with all its retries
-	Tries            int           // kinesis.max.attempts: of one whole call
-	RetryFailed      int           // kinesis.retry.failed.records: extra rounds for failed entries of PutRecords; 0 = none
-	SplitBatches     bool          // kinesis.split.batches: more than 500 records go in several calls
-	Ordered          bool          // kinesis.ordered: stop at the first failure of a key
-	MaxInFlight      int           // requests under way at once
-	MaxInFlightBytes int64         // what these may hold in memory, encoded
-	StaticKey        string        // for the embedded Kinesis and tests: any access key
-	StaticSecret     string
+	Region       string        // kinesis.region
+	Endpoint     string        // kinesis.endpoint: base URL of another server than Amazon's
+	RoleARN      string        // kinesis.role.arn: assume this role
+	Profile      string        // kinesis.profile: of the shared AWS files
+	Budget       time.Duration // kinesis.timeout.ms: for one call with all its retries
+	Tries        int           // kinesis.max.attempts: of one whole call
+	RetryFailed  int           // kinesis.retry.failed.records: extra rounds for failed entries of PutRecords; 0 = none
+	SplitBatches bool          // kinesis.split.batches: more than 500 records go in several calls
+	Ordered      bool          // kinesis.ordered: stop at the first failure of a key
+	MaxInFlight  int           // requests under way at once
+	StaticKey    string        // for the embedded Kinesis and tests: any access key
+	StaticSecret string
 }
 
 // DefaultConfig returns the limits of API Gateway, which this room replaces.
 func DefaultConfig() Config {
-	return Config{
-		Budget: 29 * time.Second, Tries: 3, RetryFailed: 3,
-		MaxInFlight: 512, MaxInFlightBytes: 64 << 20,
-	}
+	return Config{Budget: 29 * time.Second, Tries: 3, RetryFailed: 3, MaxInFlight: 512}
 }
 
 // Validate names every field that cannot work, with its value.
@@ -54,8 +50,8 @@ func (c Config) Validate() error {
 	if c.RetryFailed < 0 {
 		fault("kinesis.retry.failed.records is %d: give 0 for none, or more", c.RetryFailed)
 	}
-	if c.MaxInFlight < 1 || c.MaxInFlightBytes < 1 {
-		fault("%d requests and %d bytes in flight: give at least 1 each", c.MaxInFlight, c.MaxInFlightBytes)
+	if c.MaxInFlight < 1 {
+		fault("%d requests in flight: give at least 1", c.MaxInFlight)
 	}
 	return errors.Join(faults...)
 }

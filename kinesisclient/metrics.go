@@ -70,12 +70,9 @@ func (c *Client) register(reg prometheus.Registerer) error {
 	inFlight := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "headrace_kinesis_in_flight_requests", Help: "Requests for Kinesis under way.",
 	}, func() float64 { return float64(c.inFlight.Load()) })
-	inFlightBytes := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "headrace_kinesis_in_flight_bytes", Help: "Bytes held for requests for Kinesis under way.",
-	}, func() float64 { return float64(c.inFlightBytes.Load()) })
 
 	var faults []error
-	for _, m := range []prometheus.Collector{calls, retries, records, inFlight, inFlightBytes} {
+	for _, m := range []prometheus.Collector{calls, retries, records, inFlight} {
 		faults = append(faults, reg.Register(m))
 	}
 	if err := errors.Join(faults...); err != nil {
