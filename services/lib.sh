@@ -30,8 +30,9 @@ svc_spawn() {
   local dir=$1 name=$2; shift 2
   mkdir -p "$dir"
   svc_alive "$dir" "$name" && return 0
+  : >"$dir/$name.log" # here, not in the child: svc_wait must not read what an earlier process said
   # 8 and 9 are locks of ours or of a caller: a daemon must not hold them.
-  setsid nohup "$@" >"$dir/$name.log" 2>&1 </dev/null 8>&- 9>&- &
+  setsid nohup "$@" >>"$dir/$name.log" 2>&1 </dev/null 8>&- 9>&- &
   local pid=$!
   echo "$pid $(svc_born $pid)" >"$dir/$name.pid"
 }
