@@ -147,10 +147,10 @@ func newTransport(concurrency int) *http.Transport {
 }
 
 // ErrNotAcknowledged is the error of a run in which at least one event was not acknowledged.
-var ErrNotAcknowledged = errors.New("not everything was acknowledged")
+var ErrNotAcknowledged = errors.New("not acknowledged")
 
 // ErrSourceEnded is the error of a run whose source had fewer posts than Count.
-var ErrSourceEnded = errors.New("the source ended early")
+var ErrSourceEnded = errors.New("the source ended")
 
 // Run posts until Count, the end of the source, or the end of ctx. Then no new post is begun: those under way
 // are finished within Grace, and what is still open after that has failed. The summary is complete in every case.
@@ -194,15 +194,8 @@ func (e *Emulator) feed(ctx context.Context, posts chan<- Post) error {
 			return nil
 		}
 		post, err := e.src.Next(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, io.EOF) && e.cfg.Count > 0:
-			return fmt.Errorf("%d posts of the %d asked for: %w", n, e.cfg.Count, ErrSourceEnded)
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("getting post %d: %w", n+1, err)
+		if err != nil {
+			return e.sourceError(ctx, n, err)
 		}
 		select {
 		case posts <- post:
@@ -211,6 +204,19 @@ func (e *Emulator) feed(ctx context.Context, posts chan<- Post) error {
 		}
 	}
 	return nil
+}
+
+// sourceError tells what an error of the source after n posts means for the run: nothing when the run was stopped
+// meanwhile, or when a source without a count has ended.
+func (e *Emulator) sourceError(ctx context.Context, n int, err error) error {
+	ended := errors.Is(err, io.EOF)
+	switch {
+	case over(ctx), ended && e.cfg.Count == 0:
+		return nil
+	case ended:
+		return fmt.Errorf("%d posts of the %d asked for: %w", n, e.cfg.Count, ErrSourceEnded)
+	}
+	return fmt.Errorf("getting post %d: %w", n+1, err)
 }
 
 // post sends the events of one post, one after the other as the scripts do. When nothing answers it pauses,
@@ -251,13 +257,15 @@ func (p *pace) wait(ctx context.Context) bool {
 		sleep(ctx, p.next.Sub(now))
 		p.next = p.next.Add(p.interval)
 	}
-	return ctx.Err() == nil
+	return !over(ctx)
 }
+
+func over(ctx context.Context) bool { return ctx.Err() != nil }
 
 // sleep waits for d or the end of ctx, and tells whether d has passed.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
-		return ctx.Err() == nil
+		return !over(ctx)
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -59,15 +59,15 @@ func (g *gateway) acknowledge(w http.ResponseWriter, r *http.Request) {
 		if status, header, body := g.answer(request{Method: r.Method, Path: r.URL.Path}); status != 0 {
 			maps.Copy(w.Header(), header)
 			w.WriteHeader(status)
-			io.WriteString(w, body)
+			fmt.Fprint(w, body)
 			return
 		}
 	}
 	if strings.Contains(r.URL.Path, "/topics/") {
-		io.WriteString(w, `{"offsets":[{"partition":0,"offset":42,"error_code":null,"error":null}],"key_schema_id":null,"value_schema_id":null}`)
+		fmt.Fprint(w, `{"offsets":[{"partition":0,"offset":42,"error_code":null,"error":null}],"key_schema_id":null,"value_schema_id":null}`)
 		return
 	}
-	io.WriteString(w, `{"ShardId":"shardId-000000000000","SequenceNumber":"49671246667567228643283430150187087032206582658", "EncryptionType":null}`)
+	fmt.Fprint(w, `{"ShardId":"shardId-000000000000","SequenceNumber":"49671246667567228643283430150187087032206582658", "EncryptionType":null}`)
 }
 
 func (g *gateway) requests() []request {
@@ -277,32 +277,50 @@ func answer(status int, body string, header ...string) *http.Response {
 const stored = `{"offsets":[{"partition":0,"offset":42,"error_code":null,"error":null}]}`
 
 func TestRetriesAfterBusyAnswers(t *testing.T) {
+	type busy struct {
+		status           int
+		body, retryAfter string
+	}
 	const busyBody = `{"error_code":429,"message":"Request rate limit exceeded"}`
 	for _, test := range []struct {
 		name       string
-		answers    []*http.Response // of the first event; then all is well
-		date       time.Duration    // Retry-After as a date so far ahead, for an empty Retry-After
+		answers    []busy        // of the first event; then all is well
+		date       time.Duration // Retry-After as a date so far ahead, for Retry-After DATE
 		retried    int64
 		failed     int64
 		minElapsed time.Duration
 		maxElapsed time.Duration
 		cause      string
 	}{
-		{name: "Retry-After is waited for", answers: []*http.Response{answer(429, busyBody, "Retry-After", "7"), answer(503, "", "Retry-After", "2")},
-			retried: 2, minElapsed: 9 * time.Second, maxElapsed: 9 * time.Second},
-		{name: "Retry-After 0 is at once", answers: []*http.Response{answer(429, busyBody, "Retry-After", "0")}, retried: 1},
-		{name: "a date is waited for", answers: []*http.Response{answer(429, busyBody, "Retry-After", "DATE")}, date: 12 * time.Second,
-			retried: 1, minElapsed: 11 * time.Second, maxElapsed: 12 * time.Second},
-		{name: "without Retry-After it backs off", answers: []*http.Response{answer(503, ""), answer(503, ""), answer(503, "")},
-			retried: 3, minElapsed: 350 * time.Millisecond, maxElapsed: 700 * time.Millisecond},
-		{name: "more than the bound is not waited for", answers: []*http.Response{answer(429, busyBody, "Retry-After", "31")},
-			failed: 1, cause: "HTTP 429: error_code 429: Request rate limit exceeded (Retry-After: 31s)"},
-		{name: "the bound is over all retries", answers: []*http.Response{answer(503, "", "Retry-After", "20"), answer(503, "", "Retry-After", "11")},
-			retried: 1, failed: 1, minElapsed: 20 * time.Second, maxElapsed: 20 * time.Second, cause: "HTTP 503 (Retry-After: 11s)"},
-		{name: "at most five retries", answers: []*http.Response{answer(429, ""), answer(429, ""), answer(429, ""), answer(429, ""), answer(429, ""), answer(429, "")},
-			retried: 5, failed: 1, minElapsed: time.Second, maxElapsed: 4 * time.Second, cause: "HTTP 429"},
-		{name: "a retry may be refused for good", answers: []*http.Response{answer(429, "", "Retry-After", "1"), answer(400, "no")},
-			retried: 1, failed: 1, minElapsed: time.Second, maxElapsed: time.Second, cause: "HTTP 400: no"},
+		{
+			name: "Retry-After is waited for", answers: []busy{{429, busyBody, "7"}, {503, "", "2"}},
+			retried: 2, minElapsed: 9 * time.Second, maxElapsed: 9 * time.Second,
+		},
+		{name: "Retry-After 0 is at once", answers: []busy{{429, busyBody, "0"}}, retried: 1},
+		{
+			name: "a date is waited for", answers: []busy{{429, busyBody, "DATE"}}, date: 12 * time.Second,
+			retried: 1, minElapsed: 11 * time.Second, maxElapsed: 12 * time.Second,
+		},
+		{
+			name: "without Retry-After it backs off", answers: []busy{{503, "", ""}, {503, "", ""}, {503, "", ""}},
+			retried: 3, minElapsed: 350 * time.Millisecond, maxElapsed: 700 * time.Millisecond,
+		},
+		{
+			name: "more than the bound is not waited for", answers: []busy{{429, busyBody, "31"}},
+			failed: 1, cause: "HTTP 429: error_code 429: Request rate limit exceeded (Retry-After: 31s)",
+		},
+		{
+			name: "the bound is over all retries", answers: []busy{{503, "", "20"}, {503, "", "11"}},
+			retried: 1, failed: 1, minElapsed: 20 * time.Second, maxElapsed: 20 * time.Second, cause: "HTTP 503 (Retry-After: 11s)",
+		},
+		{
+			name: "at most five retries", answers: []busy{{429, "", ""}, {429, "", ""}, {429, "", ""}, {429, "", ""}, {429, "", ""}, {429, "", ""}},
+			retried: 5, failed: 1, minElapsed: time.Second, maxElapsed: 4 * time.Second, cause: "HTTP 429",
+		},
+		{
+			name: "a retry may be refused for good", answers: []busy{{429, "", "1"}, {400, "no", ""}},
+			retried: 1, failed: 1, minElapsed: time.Second, maxElapsed: time.Second, cause: "HTTP 400: no",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -312,11 +330,11 @@ func TestRetriesAfterBusyAnswers(t *testing.T) {
 					if tries > len(test.answers) {
 						return answer(200, stored), nil
 					}
-					resp := test.answers[tries-1]
-					if resp.Header.Get("Retry-After") == "DATE" {
-						resp.Header.Set("Retry-After", time.Now().Add(test.date).UTC().Format(http.TimeFormat))
+					b := test.answers[tries-1]
+					if b.retryAfter == "DATE" {
+						b.retryAfter = time.Now().Add(test.date).UTC().Format(http.TimeFormat)
 					}
-					return resp, nil
+					return answer(b.status, b.body, "Retry-After", b.retryAfter), nil
 				})}
 				cfg := testConfig("http://gateway.test")
 				cfg.Mode, cfg.Count = Batch, 1

@@ -45,7 +45,7 @@ func OpenFile(name string) (*File, error) {
 		if errors.As(err, &path) {
 			err = path.Err // without the name, which may hold a password
 		}
-		return nil, fmt.Errorf("opening source %q: %w (a source is sample, mysql://user:password@host:port/database or a JSON-lines file)",
+		return nil, nameError("opening source %q: %v (a source is sample, mysql://user:password@host:port/database or a JSON-lines file)",
 			maskPassword(name), err)
 	}
 	lines := bufio.NewScanner(file)

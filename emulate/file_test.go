@@ -134,6 +134,10 @@ func TestOpenSource(t *testing.T) {
 			if !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %q, want %q", err, test.want)
 			}
+			var name *SourceNameError
+			if got, want := errors.As(err, &name), test.name != "nobody listens"; got != want {
+				t.Errorf("error %q is one of the name: %v, want %v", err, got, want)
+			}
 			if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "ter2") {
 				t.Errorf("the password is shown: %v", err)
 			}

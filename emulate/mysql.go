@@ -39,7 +39,7 @@ func OpenMySQL(ctx context.Context, address string, seed uint64) (*MySQL, error)
 	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("preparing MySQL at %s: %w", cfg.Addr, err)
+		return nil, nameError("preparing MySQL at %s: %v", cfg.Addr, err)
 	}
 	m := &MySQL{db: sql.OpenDB(connector), dice: newDice(seed, 0, 0)}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -59,13 +59,13 @@ func OpenMySQL(ctx context.Context, address string, seed uint64) (*MySQL, error)
 func mysqlConfig(address string) (*mysql.Config, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" || u.User.Username() == "" || strings.Trim(u.Path, "/") == "" || u.Fragment != "" {
-		return nil, errors.New("source mysql://…: not of the form mysql://user:password@host:port/database; " +
-			"characters such as @ / : # % in user or password are written %40 %2F %3A %23 %25")
+		return nil, nameError("source mysql://…: not of the form mysql://user:password@host:port/database; " +
+			"characters such as @ / : # %% in user or password are written %%40 %%2F %%3A %%23 %%25")
 	}
 	cfg := mysql.NewConfig()
 	for name, values := range u.Query() {
 		if name != "tls" {
-			return nil, fmt.Errorf("source mysql://…: unknown parameter %q, only tls is known", maskPassword(name))
+			return nil, nameError("source mysql://…: unknown parameter %q, only tls is known", maskPassword(name))
 		}
 		cfg.TLSConfig = values[0]
 	}

@@ -137,8 +137,10 @@ func TestSampleHoldsTheContract(t *testing.T) {
 		if (p.ImageSrc == noImage) != (p.Downloaded == 0) {
 			t.Errorf("row %d: image_src %q, but downloaded %d", row, p.ImageSrc, p.Downloaded)
 		}
-		for name, value := range map[string]string{"title": p.Title, "description": p.Description, "tag_list": p.TagList,
-			"poster_name": p.PosterName, "country": g.Country, "first_name": u.FirstName, "last_name": u.LastName} {
+		for name, value := range map[string]string{
+			"title": p.Title, "description": p.Description, "tag_list": p.TagList, "poster_name": p.PosterName,
+			"country": g.Country, "first_name": u.FirstName, "last_name": u.LastName,
+		} {
 			if strings.TrimSpace(value) == "" {
 				t.Errorf("row %d: %s is blank", row, name)
 			}

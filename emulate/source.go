@@ -40,7 +40,7 @@ const (
 
 // OpenSource opens what --source names: "sample", a URL mysql://user:password@host:port/database, or a JSON-lines file.
 // The seed chooses the posts of the sample and the order in which rows of the database are drawn; a file has its own order.
-// Errors never hold the password.
+// The error is a *SourceNameError when the name itself is wrong. No error holds the password.
 func OpenSource(ctx context.Context, name string, seed uint64) (Source, error) {
 	scheme, _, isURL := strings.Cut(name, "://")
 	switch {
@@ -49,9 +49,19 @@ func OpenSource(ctx context.Context, name string, seed uint64) (Source, error) {
 	case isURL && strings.EqualFold(scheme, "mysql"):
 		return OpenMySQL(ctx, name, seed)
 	case isURL:
-		return nil, fmt.Errorf("source %s://…: unknown kind of URL, want mysql://user:password@host:port/database", scheme)
+		return nil, nameError("source %s://…: unknown kind of URL, want mysql://user:password@host:port/database", scheme)
 	}
 	return OpenFile(name)
+}
+
+// SourceNameError tells that a source cannot be what its name says, whatever the state of the world outside:
+// a URL of the wrong form, a file that cannot be opened.
+type SourceNameError struct{ text string }
+
+func (e *SourceNameError) Error() string { return e.text }
+
+func nameError(format string, args ...any) error {
+	return &SourceNameError{fmt.Sprintf(format, args...)}
 }
 
 // password matches what may be one in text that was meant to be a database address: user:password@host.
