@@ -87,12 +87,12 @@ func (c *conn) read() (answer, error) {
 		return answer{}, err
 	}
 	// HTTP/1.1 200 OK
-	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.")) || line[8] != ' ' {
-		return answer{}, fmt.Errorf("%q is no HTTP/1 status line", line)
+	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.1 ")) {
+		return answer{}, fmt.Errorf("%q is no HTTP/1.1 status line", line)
 	}
 	status, err := strconv.Atoi(string(line[9:12]))
 	if err != nil {
-		return answer{}, fmt.Errorf("%q is no HTTP/1 status line", line)
+		return answer{}, fmt.Errorf("%q is no HTTP/1.1 status line", line)
 	}
 	length, inChunks, err := c.headers()
 	switch {
