@@ -52,6 +52,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 	root.SetErr(p.stderr)
 	root.AddCommand(
 		newServeCommand(p),
+		newEmulateCommand(p),
 		newHealthcheckCommand(os.Getenv),
 		newVersionCommand(),
 	)
