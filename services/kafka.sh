@@ -92,9 +92,9 @@ num.network.threads=2
 num.io.threads=2
 num.recovery.threads.per.data.dir=1
 background.threads=2
-# A dead broker is noticed sooner than by the default (9 s).
-broker.session.timeout.ms=6000
-broker.heartbeat.interval.ms=1000
+# A dead broker is noticed, and one that was killed may come back, sooner than by the default (9 s).
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 P
   printf '%s\n' "${KAFKA_EXTRA:-}"
 }
