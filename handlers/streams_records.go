@@ -144,49 +144,46 @@ func (f *recordFields) check(where string) (data, key []byte, err error) {
 	if f.key.raw == nil {
 		return nil, nil, missing(where + "partitionKey")
 	}
-	if key, err = plainText(f.key.raw, where+"partitionKey"); err != nil {
-		return nil, nil, err
-	}
-	if len(key) == 0 {
+	key, ok := plainText(f.key.raw)
+	switch {
+	case !ok:
+		return nil, nil, violation(string(f.key.raw), where+"partitionKey", "be a string")
+	case len(key) == 0:
 		return nil, nil, violation("", where+"partitionKey", "have length greater than or equal to 1")
-	}
-	if len(key) > maxKeyChars && utf8.RuneCount(key) > maxKeyChars {
+	case len(key) > maxKeyChars && utf8.RuneCount(key) > maxKeyChars:
 		return nil, nil, violation(string(key), where+"partitionKey", "have length less than or equal to 256")
+	case !f.hash.isDecimal(39):
+		return nil, nil, violation(string(f.hash.raw), where+"explicitHashKey", `satisfy regular expression pattern: 0|([1-9]\d{0,38})`)
+	case !f.sequence.isDecimal(129):
+		return nil, nil, violation(string(f.sequence.raw), where+"sequenceNumberForOrdering", `satisfy regular expression pattern: 0|([1-9]\d{0,128})`)
 	}
-	if err := f.hash.checkDecimal(where+"explicitHashKey", 39); err != nil {
-		return nil, nil, err
-	}
-	return data, key, f.sequence.checkDecimal(where+"sequenceNumberForOrdering", 129)
+	return data, key, nil
 }
 
-// plainText returns the bytes of a string, or of a number or bool as it is written.
-func plainText(raw []byte, where string) ([]byte, error) {
+// plainText returns the bytes of a string, or of a number or bool as it is written. Other
+// kinds are not ok.
+func plainText(raw []byte) (text []byte, ok bool) {
 	switch raw[0] {
 	case '"':
-		return rawjson.Unquote(raw), nil
+		return rawjson.Unquote(raw), true
 	case '{', '[':
-		return nil, violation(string(raw), where, "be a string")
+		return nil, false
 	}
-	return raw, nil
+	return raw, true
 }
 
-// checkDecimal holds an optional member to the model's pattern of a decimal number.
-func (f *recordField) checkDecimal(where string, digits int) error {
+// isDecimal tells whether an optional member is absent, or a decimal number of so many digits
+// at most: 0|([1-9]\d*). Source: Kinesis service model.
+func (f *recordField) isDecimal(digits int) bool {
 	if f.raw == nil {
-		return nil
+		return true
 	}
-	text, err := plainText(f.raw, where)
-	if err != nil {
-		return err
-	}
-	ok := len(text) > 0 && len(text) <= digits && (text[0] != '0' || len(text) == 1)
+	text, ok := plainText(f.raw)
+	ok = ok && len(text) > 0 && len(text) <= digits && (text[0] != '0' || len(text) == 1)
 	for _, c := range text {
 		ok = ok && c >= '0' && c <= '9'
 	}
-	if !ok {
-		return violation(string(text), where, `satisfy regular expression pattern: 0|([1-9]\d{0,`+strconv.Itoa(digits-1)+`})`)
-	}
-	return nil
+	return ok
 }
 
 // append appends the record's members as Kinesis reads them. Text goes on in the client's own
