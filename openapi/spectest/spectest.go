@@ -274,15 +274,12 @@ type response struct {
 }
 
 func read() (document, error) {
-	text, err := openapi.JSON()
-	if err != nil {
-		return document{}, err
-	}
 	var doc document
-	if err := json.Unmarshal(text, &doc); err != nil {
+	if err := json.Unmarshal(openapi.JSON(), &doc); err != nil {
 		return document{}, fmt.Errorf("reading the document: %w", err)
 	}
-	doc.whole, err = jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	var err error
+	doc.whole, err = jsonschema.UnmarshalJSON(bytes.NewReader(openapi.JSON()))
 	return doc, err
 }
 

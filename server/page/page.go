@@ -29,23 +29,30 @@ var assets embed.FS
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// Handler serves GET and HEAD of
+// Handler returns what serves GET and HEAD of
 //
 //	/ui/        the start page
 //	/docs       the OpenAPI document as a page; it asks for /openapi.json
 //	/ui/{file}  what the two load
 //
-// each with or without a trailing slash; anything else is a 404. Mount it under exactly these
-// three routes. It works behind a path prefix too, as the pages link relative to themselves.
-// It may be used from several goroutines.
-type Handler struct {
+// each with or without a trailing slash; anything else is a 404. Mount it under these three
+// routes. It works behind a path prefix too, as the pages link relative to themselves.
+// It panics when the embedded files are broken, which the tests rule out.
+func Handler() http.Handler {
+	h, err := newHandler()
+	if err != nil {
+		panic(err)
+	}
+	return h
+}
+
+type handler struct {
 	files map[string]file             // by the last part of their URL
 	pages map[string]map[string]*page // by /docs or /ui, then by the way up to the root
 }
 
-// New reads the embedded files. An error means that the build is broken.
-func New() (*Handler, error) {
-	h := &Handler{files: map[string]file{}, pages: map[string]map[string]*page{}}
+func newHandler() (*handler, error) {
+	h := &handler{files: map[string]file{}, pages: map[string]map[string]*page{}}
 	entries, err := assets.ReadDir("files")
 	if err != nil {
 		return nil, fmt.Errorf("reading the pages' files: %w", err)
@@ -69,7 +76,7 @@ func New() (*Handler, error) {
 }
 
 // render makes a page in the two ways it can be reached: /docs is one step away from the root, /docs/ two.
-func (h *Handler) render(name string) (map[string]*page, error) {
+func (h *handler) render(name string) (map[string]*page, error) {
 	text, err := template.ParseFS(assets, "files/"+name)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
@@ -85,8 +92,8 @@ func (h *Handler) render(name string) (map[string]*page, error) {
 	return pages, nil
 }
 
-// ServeHTTP answers as the type says.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers as Handler says.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", policy)
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -179,7 +186,7 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	tag := `"` + f.hash + `"`
 	if f.packed {
-		header.Add("Vary", "Accept-Encoding")
+		header.Set("Vary", "Accept-Encoding")
 		if takesGzip(r.Header.Get("Accept-Encoding")) {
 			tag = `"` + f.hash + `-gzip"` // other bytes, other tag
 			header.Set("Content-Encoding", "gzip")

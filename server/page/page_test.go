@@ -12,20 +12,16 @@ import (
 	"headrace/server/page"
 )
 
-// get asks a new handler; header lines are "Name: value".
+// get asks; header lines are "Name: value".
 func get(t *testing.T, method, target string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	h, err := page.New()
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := httptest.NewRequest(method, target, nil)
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Set(name, value)
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
+	page.Handler().ServeHTTP(w, r)
 	return w
 }
 
