@@ -4,7 +4,6 @@ CACHE ?= $(or $(HEADRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/headrace)
 SERVICES ?= .services
 # Tools are pinned in tools.mod and built once for all clones.
 TOOLS := $(CACHE)/tools/$(shell cksum <tools.mod | tr -d ' ')
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 # The race detector needs a C compiler.
 RACE ?= $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null && echo -race)
 PKG ?= ./...
@@ -16,7 +15,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## ./headrace, static
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o headrace ./cmd/headrace
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o headrace ./cmd/headrace
 
 test: ## every test, with the real services that this machine has the tools for
 	@[ -n "$(RACE)" ] || echo 'no C compiler: the tests run without the race detector'
@@ -44,7 +43,7 @@ bench: ## Go benchmarks; `go run ./bench -h` measures whole servers
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 
 image: ## the image, with docker or podman
-	$(or $(shell command -v docker),$(shell command -v podman),docker) build -f docker/Dockerfile --build-arg VERSION=$(VERSION) -t headrace:$(VERSION) .
+	$(or $(shell command -v docker),$(shell command -v podman),docker) build -f docker/Dockerfile -t headrace .
 
 vuln: $(TOOLS)/govulncheck ## known vulnerabilities; needs Go's vulnerability database
 	$< ./...
