@@ -93,7 +93,7 @@ func TestFileErrorsNameTheLine(t *testing.T) {
 func TestFileOfTheSample(t *testing.T) {
 	var text bytes.Buffer
 	var want []Post
-	for row := range 200 {
+	for row := range 50 {
 		p := Sample(9).Post(row)
 		want = append(want, p)
 		fmt.Fprintf(&text, `{"pinterest_data":%s,"geolocation_data":%s,"user_data":%s}`+"\n", p.Pin, p.Geo, p.User)

@@ -228,7 +228,7 @@ func TestSampleDirt(t *testing.T) {
 		{"video", 3, 10, func(p pin) bool { return p.Kind == "video" }},
 		{"multi-video", 12, 25, func(p pin) bool { return p.Kind == multiVideo }},
 	}
-	for _, seed := range []Sample{1, 2, 1 << 63} {
+	for _, seed := range []Sample{1, 1 << 63} {
 		counts := make([]int, len(rows))
 		for row := range SampleRows {
 			p := decode[pin](t, seed.Post(row).Pin)
