@@ -17,38 +17,39 @@ type Kafka struct{ cluster *kfake.Cluster }
 // KafkaPort is where the embedded broker listens unless the port is taken.
 const KafkaPort = 9092
 
-// StartKafka starts one broker on 127.0.0.1:port, or on a free port when that one is taken
-// or 0. It makes topics that are produced to, as Kafka does by default, with one partition.
+// StartKafka starts one broker on 127.0.0.1:port, or, when that port is taken, on the next
+// one that is free; port 0 is any free port. It makes topics that are produced to, as Kafka
+// does by default, with one partition.
 func StartKafka(port int) (*Kafka, error) {
-	start := func(port int) (*kfake.Cluster, error) {
-		return kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1),
-			kfake.ListenFn(func(network, address string) (net.Listener, error) {
-				_, port, err := net.SplitHostPort(address)
-				if err != nil {
-					return nil, err
-				}
-				return net.Listen(network, net.JoinHostPort("127.0.0.1", port))
-			}))
-	}
-	cluster, err := start(port)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		cluster, err = start(0)
-	}
+	ln, err := Listen(port)
 	if err != nil {
-		return nil, fmt.Errorf("starting the embedded Kafka on port %d: %w", port, err)
+		return nil, fmt.Errorf("starting the embedded Kafka: %w", err)
+	}
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1),
+		kfake.ListenFn(func(string, string) (net.Listener, error) { return ln, nil }))
+	if err != nil {
+		_ = ln.Close()
+		return nil, fmt.Errorf("starting the embedded Kafka: %w", err)
 	}
 	return &Kafka{cluster: cluster}, nil
 }
 
+// portsTried is how many ports are tried after one that is taken.
+const portsTried = 100
+
+// Listen listens on 127.0.0.1:port or, when that port is taken, on the next one that is free.
+func Listen(port int) (net.Listener, error) {
+	last := port + portsTried
+	for next := port; ; next++ {
+		ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(next)))
+		if err == nil || !errors.Is(err, syscall.EADDRINUSE) || next == last {
+			return ln, err
+		}
+	}
+}
+
 // Addr is the broker's host:port.
 func (k *Kafka) Addr() string { return k.cluster.ListenAddrs()[0] }
-
-// Port is the port it listens on.
-func (k *Kafka) Port() int {
-	_, port, _ := net.SplitHostPort(k.Addr())
-	n, _ := strconv.Atoi(port)
-	return n
-}
 
 // CreateTopic makes a topic; one that exists is left as it is.
 func (k *Kafka) CreateTopic(name string, partitions int32) error {

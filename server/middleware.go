@@ -1,0 +1,189 @@
+package server
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/klauspost/compress/gzhttp"
+)
+
+// requestIDHeader carries an id through logs and answers. A client's own is kept.
+const requestIDHeader = "X-Request-Id"
+
+// maxRequestID is the longest id that is taken from a client.
+const maxRequestID = 128
+
+// identified gives each request an id and says Vary, as the reference does on every answer.
+func (s *Server) identified(next http.Handler) http.Handler {
+	prefix := rand.Text()[:12] + "-"
+	vary := []string{"Accept-Encoding"}
+	var count atomic.Uint64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header[requestIDHeader]
+		if len(id) != 1 || !validID(id[0]) {
+			id = []string{prefix + strconv.FormatUint(count.Add(1), 36)}
+		}
+		w.Header()[requestIDHeader] = id
+		w.Header()["Vary"] = vary
+		next.ServeHTTP(w, r)
+	})
+}
+
+// validID reports whether an id is short and printable.
+func validID(id string) bool {
+	if id == "" || len(id) > maxRequestID {
+		return false
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// recovered answers a bug with a 500 instead of a broken connection, and logs where it is.
+func recovered(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			bug := recover()
+			if bug == nil {
+				return
+			}
+			if bug == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so itself
+				panic(bug)
+			}
+			log.Error("panic in a request", "method", r.Method, "path", r.URL.Path, "err", bug, "stack", string(debug.Stack()))
+			writeError(w, http.StatusInternalServerError, "Internal Server Error")
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// compressed gzips answers to GET and POST for clients that take it.
+func compressed(next http.Handler) http.Handler {
+	zipped := gzhttp.GzipHandler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.Header["Accept-Encoding"]) == 0 || r.Method != http.MethodGet && r.Method != http.MethodPost {
+			next.ServeHTTP(w, r)
+			return
+		}
+		zipped.ServeHTTP(w, r)
+	})
+}
+
+// browserStart leads a browser that asks for / to the start page; API clients get the API.
+func browserStart(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") {
+			http.Redirect(w, r, "/ui/", http.StatusFound)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// cleanPaths makes paths what the reference's HTTP layer makes them: a slash at the end and
+// matrix parameters (;a=b) count for nothing, an empty segment, "..", and a NUL are a 400.
+func cleanPaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.Path
+		if path != "*" && (!strings.HasPrefix(path, "/") || strings.Contains(path, "//") || hasDots(path) || strings.IndexByte(path, 0) >= 0) {
+			writeError(w, http.StatusBadRequest, "path "+strconv.Quote(r.URL.EscapedPath())+` has an empty segment, ".." or a NUL`)
+			return
+		}
+		if strings.IndexByte(path, ';') >= 0 || len(path) > 1 && path[len(path)-1] == '/' && !strings.HasPrefix(path, "/ui/") && !strings.HasPrefix(path, "/docs/") {
+			r.URL.Path, r.URL.RawPath = plain(path), plain(r.URL.RawPath)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hasDots reports whether a segment of the path is "..".
+func hasDots(path string) bool {
+	return strings.Contains(path, "/../") || strings.HasSuffix(path, "/..")
+}
+
+// plain drops matrix parameters and the slash at the end.
+func plain(path string) string {
+	for {
+		start := strings.IndexByte(path, ';')
+		if start < 0 {
+			break
+		}
+		end := strings.IndexByte(path[start:], '/')
+		if end < 0 {
+			path = path[:start]
+			break
+		}
+		path = path[:start] + path[start+end:]
+	}
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	return path
+}
+
+// writeError answers a request that reached no route, in the shape of the API's errors.
+func writeError(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(`{"error_code":` + strconv.Itoa(status) + `,"message":` + strconv.Quote(message) + `}`))
+}
+
+// measured counts and times requests by route, and logs each at debug level.
+func (s *Server) measured(m *metrics, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		m.inFlight.Inc()
+		defer m.inFlight.Dec()
+		counted := &statusWriter{ResponseWriter: w}
+		route := chi.NewRouteContext()
+		route.Routes = s.router
+		ctx := withRoute(r.Context(), route)
+		next.ServeHTTP(counted, r.WithContext(ctx))
+		took := time.Since(started)
+		m.observe(r.Method, route.RoutePattern(), counted.status(), took)
+		if s.log.Enabled(r.Context(), slog.LevelDebug) {
+			s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", counted.status(), "bytes", counted.bytes,
+				"duration", took, "remote", r.RemoteAddr, "request_id", w.Header().Get(requestIDHeader))
+		}
+	})
+}
+
+// statusWriter remembers what was answered.
+type statusWriter struct {
+	http.ResponseWriter
+	code  int
+	bytes int64
+}
+
+func (w *statusWriter) WriteHeader(code int) {
+	if w.code == 0 && code >= http.StatusOK {
+		w.code = code
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *statusWriter) status() int {
+	if w.code == 0 {
+		return http.StatusOK
+	}
+	return w.code
+}
