@@ -36,7 +36,7 @@ func refuse(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, `{"__type":"ResourceNotFoundException","message":"Stream not found."}`)
 }
 
-// TestEmulateScripts runs testdata/emulate: `headrace CODE ARGS…` is the program, and the exit code that it must have.
+// TestEmulateScripts runs testdata/emulate: `exits CODE ARGS…` runs the program, which must end with that exit code.
 func TestEmulateScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/emulate",
@@ -49,7 +49,7 @@ func TestEmulateScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"headrace": func(ts *testscript.TestScript, _ bool, args []string) {
+			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
 				want, err := strconv.Atoi(args[0])
 				ts.Check(err)
 				if got := run(t.Context(), args[1:], process{stdout: ts.Stdout(), stderr: ts.Stderr()}); got != want {
