@@ -120,13 +120,18 @@ func partitions(m map[string][]int32) []TopicPartition {
 	return out
 }
 
-// Poll waits for records and returns them by partition. Until Release, no partition is taken
+// maxPollRecords is how many records one Poll returns at most. Fetched batches unpack to many
+// times their size; this bounds what the caller is given at once. Source: the Java consumer's
+// max.poll.records.
+const maxPollRecords = 500
+
+// Poll waits for records and returns at most 500 of them, by partition. Until Release, no partition is taken
 // away. It fails with ctx's error when ctx ends first, and with Kafka's when the group or a
 // topic cannot be read; what passes by itself is logged and waited for. The records' bytes
 // belong to the caller.
 func (c *Consumer) Poll(ctx context.Context) ([]Batch, error) {
 	for {
-		fetches := c.client.PollFetches(ctx)
+		fetches := c.client.PollRecords(ctx, maxPollRecords)
 		if err := c.fatal(ctx, fetches); err != nil {
 			return nil, err
 		}

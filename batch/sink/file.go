@@ -86,6 +86,7 @@ type lane struct {
 	inRing    bool
 	flying    int   // files that workers have
 	failing   bool  // the last upload failed: try one at a time
+	refused   bool  // the store refused a file for good: the job ends
 	pending   int64 // bytes handed over and not durable
 	paused    bool  // not fetched until pending shrinks
 	parked    bool  // not fetched until memory is free

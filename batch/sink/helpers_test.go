@@ -53,7 +53,8 @@ func kafkaConfig(brokers ...string) kafkaclient.Config {
 func client(t testing.TB, brokers ...string) *kgo.Client {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.UnknownTopicRetries(20), kgo.ProducerLinger(0))
+		kgo.UnknownTopicRetries(20), kgo.ProducerLinger(0),
+		kgo.ProducerBatchCompression(kgo.NoCompression())) // so that fetched bytes are the records' bytes
 	if err != nil {
 		t.Fatalf("making a client: %v", err)
 	}

@@ -38,6 +38,8 @@ type Count struct {
 type Stats struct {
 	Topics        map[string]Count // durable
 	Total         Count
+	SkippedNull   int64
+	SkippedBad    int64
 	Retries       int64
 	Lag           int64 // records of the partitions held here that are not durable
 	OpenFiles     int64
@@ -157,6 +159,8 @@ func (j *Job) Stats() Stats {
 		s.Total.Bytes += c.Bytes
 	}
 	for _, t := range tasks {
+		s.SkippedNull += t.skippedNull.Load()
+		s.SkippedBad += t.skippedBad.Load()
 		s.OpenFiles += t.openFiles.Load()
 		s.BufferedBytes += t.openBytes.Load() + t.pending
 		for _, l := range t.lanes {

@@ -52,6 +52,8 @@ type task struct {
 	openBytes atomic.Int64 // of buffers being filled
 	openFiles atomic.Int64
 
+	skippedNull, skippedBad atomic.Int64
+
 	// Guarded by uploads.mu.
 	lanes    map[kafkaclient.TopicPartition]*lane
 	assigned map[kafkaclient.TopicPartition]bool
@@ -283,18 +285,21 @@ func (t *task) add(l *lane, rec *record.Record) error {
 
 // skip decides on a record that cannot be written.
 func (t *task) skip(rec *record.Record, what verdict, err error) error {
-	reason := "bad"
 	switch {
 	case what == nullValue && t.cfg.IgnoreNulls:
-		reason = "null"
+		t.skippedNull.Add(1)
+		t.metrics.skipped.WithLabelValues("null").Inc()
+		return nil
 	case what == nullValue:
 		return &RecordError{rec.Topic, rec.Partition, rec.Offset, "Null valued records are not writeable with behavior.on.null.values=fail (ignore would skip them)", nil}
 	case !t.cfg.TolerateAll:
 		return &RecordError{rec.Topic, rec.Partition, rec.Offset, "Tolerance exceeded: the value cannot be converted (errors.tolerance=all would skip it)", err}
-	case t.cfg.LogBadRecords:
+	}
+	if t.cfg.LogBadRecords {
 		t.log.Error("record skipped", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset, "err", err)
 	}
-	t.metrics.skipped.WithLabelValues(reason).Inc()
+	t.skippedBad.Add(1)
+	t.metrics.skipped.WithLabelValues("bad").Inc()
 	return nil
 }
 

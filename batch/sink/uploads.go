@@ -84,10 +84,10 @@ func (u *uploads) take() (f *file, abort bool) {
 }
 
 // nextReady takes the first file of the lane whose turn it is. A failing lane has one file
-// under way at most, so that it does not hold all workers.
+// under way at most, so that it does not hold all workers; a refused one none.
 func (u *uploads) nextReady() *file {
 	for i, l := range u.ring {
-		if l.failing && l.flying > 0 {
+		if l.refused || l.failing && l.flying > 0 {
 			continue
 		}
 		u.ring = slices.Delete(u.ring, i, i+1)
@@ -232,7 +232,7 @@ func (u *uploads) settle(f *file, done bool, err error) {
 		}
 	case l.ctx.Err() != nil:
 	case store.Permanent(err):
-		l.failing = true
+		l.refused = true
 		u.fail(fmt.Errorf("writing topic %s partition %d from offset %d: %w", l.Topic, l.Partition, f.first, err))
 	default:
 		l.failing = true
@@ -308,7 +308,7 @@ func (u *uploads) drain(ctx context.Context, lanes []*lane) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, l := range lanes {
-		for len(l.queue) > 0 && !(l.failing && l.flying == 0) && ctx.Err() == nil {
+		for len(l.queue) > 0 && (l.flying > 0 || !l.failing && !l.refused) && ctx.Err() == nil {
 			u.settled.Wait()
 		}
 	}
