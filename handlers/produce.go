@@ -179,25 +179,25 @@ func (p *produceRequest) readRequest() error {
 		if !ok {
 			return s.Finish()
 		}
-		if err := p.readMember(string(name)); err != nil {
+		if err := p.readMember(name); err != nil {
 			return err
 		}
 	}
 }
 
 // readMember reads one member of the request. Of one given twice the last counts.
-func (p *produceRequest) readMember(name string) (err error) {
-	switch name {
+func (p *produceRequest) readMember(name []byte) (err error) {
+	switch string(name) {
 	case "records":
 		return p.readRecords()
 	case "key_schema":
-		p.keySchema, err = p.readText(name)
+		p.keySchema, err = p.readText("key_schema")
 	case "value_schema":
-		p.valueSchema, err = p.readText(name)
+		p.valueSchema, err = p.readText("value_schema")
 	case "key_schema_id":
-		p.keySchemaID, err = p.readID(name)
+		p.keySchemaID, err = p.readID("key_schema_id")
 	case "value_schema_id":
-		p.valueSchemaID, err = p.readID(name)
+		p.valueSchemaID, err = p.readID("value_schema_id")
 	default:
 		return unprocessable(http.StatusUnprocessableEntity, "Unrecognized field: %s", name)
 	}
@@ -392,19 +392,22 @@ func decodeBase64(token []byte) ([]byte, error) {
 	for letters > 0 && text[letters-1] == '=' {
 		letters--
 	}
-	for _, c := range text[:letters] {
-		if c == '\n' || c == '\r' { // which Go's decoder would skip
-			letters = -1
-			break
+	if letters%4 == 1 || !inBase64(text[:letters]) {
+		return nil, badRequest("Bad Request: data=%s is not a valid base64 string.", shortened(token))
+	}
+	n, err := base64.RawStdEncoding.Decode(text, text[:letters])
+	return text[:n:n], err
+}
+
+// inBase64 reports whether text has only letters of the standard alphabet: Go's decoder
+// would skip line breaks.
+func inBase64(text []byte) bool {
+	for _, c := range text {
+		if !(c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/') {
+			return false
 		}
 	}
-	if letters >= 0 {
-		n, err := base64.RawStdEncoding.Decode(text[:letters], text[:letters])
-		if err == nil {
-			return text[:n:n], nil
-		}
-	}
-	return nil, badRequest("Bad Request: data=%s is not a valid base64 string.", shortened(token))
+	return true
 }
 
 // shownBytes is how much of a refused value stands in an error.

@@ -46,7 +46,8 @@ func NewProducer(cfg ProducerConfig, log *slog.Logger, reg prometheus.Registerer
 	if err != nil {
 		return nil, err
 	}
-	metrics := kprom.NewMetrics("headrace_kafka_producer", kprom.Registerer(reg))
+	metrics := kprom.NewMetrics("headrace_kafka_producer", kprom.Registerer(reg),
+		kprom.FetchAndProduceDetail(kprom.ByNode, kprom.UncompressedBytes)) // by topic: a client may invent them
 	opts = append(opts, kgo.WithHooks(metrics), kgo.WithLogger(logger(log)))
 	client, err := kgo.NewClient(append(cfg.options(), opts...)...)
 	if err != nil {
