@@ -136,10 +136,11 @@ func syncDir(dir string) error {
 
 // path refuses keys that would leave the bucket ("../x") or name its directory.
 func (d *Dir) path(key string) (string, error) {
-	if local := filepath.FromSlash(strings.TrimLeft(key, "/")); filepath.IsLocal(local) && !strings.HasSuffix(key, "/") {
-		return filepath.Join(d.root, local), nil
+	local := filepath.FromSlash(strings.TrimLeft(key, "/"))
+	if !filepath.IsLocal(local) || filepath.Clean(local) == "." || strings.HasSuffix(key, "/") {
+		return "", errBadKey
 	}
-	return "", errBadKey
+	return filepath.Join(d.root, local), nil
 }
 
 // Create begins a file that grows part by part.
