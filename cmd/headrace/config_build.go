@@ -72,7 +72,9 @@ func hostPort(address string, lowestPort int) (string, error) {
 func (s *settings) serverConfig() server.Config {
 	cfg := server.DefaultConfig()
 	cfg.Listeners = s.listeners()
-	cfg.IdleTimeout = millis(s.value("idle.timeout.ms"))
+	if cfg.IdleTimeout = millis(s.value("idle.timeout.ms")); cfg.IdleTimeout == 0 {
+		cfg.IdleTimeout = -1 // for ever, to net/http: 0 would mean another timeout
+	}
 	cfg.RequestTimeout = millis(s.value("request.timeout.ms"))
 	cfg.ShutdownTimeout = millis(s.value("shutdown.graceful.ms"))
 	cfg.MaxHeaderBytes = int(s.value("max.request.header.size").number)
@@ -154,6 +156,7 @@ func (s *settings) handlersConfig() handlers.Config {
 	cfg.Debug = s.value("debug").on
 	cfg.Kinesis = s.value("kinesis.enable").on
 	cfg.KinesisErrorStatus = strings.ToLower(s.value("kinesis.error.status").text)
+	cfg.KinesisMaxRequestBytes = s.value("kinesis.max.request.bytes").number
 	cfg.KinesisBasePath = s.basePath()
 	if cfg.MemoryBudgetBytes < cfg.MaxRequestBytes {
 		s.fault("headrace.memory.budget.bytes = %d (%s) is less than headrace.max.request.bytes = %d (%s): a large body could never be read",
@@ -271,7 +274,6 @@ func (s *settings) kinesisConfig() kinesisclient.Config {
 	cfg.SplitBatches = s.value("kinesis.split.batches").on
 	cfg.Ordered = s.value("kinesis.ordered").on
 	cfg.MaxInFlight = int(s.value("kinesis.max.in.flight.requests").number)
-	cfg.MaxInFlightBytes = s.value("kinesis.max.in.flight.bytes").number
 	for _, err := range splitErrors(cfg.Validate()) {
 		s.fault("%v", err)
 	}

@@ -92,7 +92,7 @@ kinesis.ordered = true
 kinesis.timeout.ms = 7
 kinesis.max.attempts = 8
 kinesis.max.in.flight.requests = 9
-kinesis.max.in.flight.bytes = 10
+kinesis.max.request.bytes = 10
 client.client.id = me
 client.request.timeout.ms = 11
 client.retry.backoff.ms = 12
@@ -111,7 +111,6 @@ producer.max.block.ms = 20
 producer.delivery.timeout.ms = 28
 producer.max.in.flight.requests.per.connection = 22
 producer.partitioner.class = org.apache.kafka.clients.producer.RoundRobinPartitioner
-producer.retries = 23
 `)
 	const ms = time.Millisecond
 	kafka := kafkaclient.Config{
@@ -137,7 +136,7 @@ producer.retries = 23
 		{"consumer", consumer, cfg.consumer},
 		{"kinesis", kinesisclient.Config{
 			Region: "eu-west-1", Endpoint: "http://127.0.0.1:4567", RoleARN: "arn:aws:iam::123456789012:role/x", Profile: "p",
-			Budget: 7 * ms, Tries: 8, SplitBatches: true, Ordered: true, MaxInFlight: 9, MaxInFlightBytes: 10,
+			Budget: 7 * ms, Tries: 8, SplitBatches: true, Ordered: true, MaxInFlight: 9,
 		}, cfg.kinesis},
 	} {
 		if diff := cmp.Diff(tt.want, tt.got); diff != "" {
@@ -145,7 +144,7 @@ producer.retries = 23
 		}
 	}
 	h := cfg.handlers
-	if h.MaxRequestBytes != 5 || h.MemoryBudgetBytes != 6 || !h.ProduceErrorStrict || h.V2 || !h.Debug || h.Kinesis || h.KinesisErrorStatus != "upstream" || h.KinesisBasePath != "/prod/v1" {
+	if h.MaxRequestBytes != 5 || h.MemoryBudgetBytes != 6 || !h.ProduceErrorStrict || h.V2 || !h.Debug || h.Kinesis || h.KinesisErrorStatus != "upstream" || h.KinesisMaxRequestBytes != 10 || h.KinesisBasePath != "/prod/v1" {
 		t.Errorf("handlers: %+v", h)
 	}
 	if len(cfg.settings.notes) > 0 {
@@ -220,6 +219,13 @@ func TestDeliveryTimeoutGrows(t *testing.T) {
 	cfg := mustLoad(t, "bootstrap.servers=b:1\nproducer.request.timeout.ms=130000\nproducer.linger.ms=1000")
 	if got := cfg.producer.DeliveryTimeout; got != 131*time.Second {
 		t.Errorf("DeliveryTimeout = %v, want linger.ms + request.timeout.ms", got)
+	}
+}
+
+// TestIdleForEver: net/http takes no timeout for a negative one, another timeout for none.
+func TestIdleForEver(t *testing.T) {
+	if got := mustLoad(t, "bootstrap.servers=b:1\nidle.timeout.ms=0").server.IdleTimeout; got >= 0 {
+		t.Errorf("idle.timeout.ms=0 gives %v, want a negative time", got)
 	}
 }
 

@@ -32,7 +32,7 @@ const (
 	refused                 // would take effect, which we cannot give: start fails, unless the value is one that changes nothing
 )
 
-// property is one row of the table of all keys. It is made by honour, accept or refuse.
+// property is one row of the table of all keys. It is made by honour, accept or reject.
 type property struct {
 	name     string // in full, or ending in ".*" for all names that begin so
 	kind     kind
@@ -57,7 +57,7 @@ func accept(name string, k kind, fallback, note string) property {
 	return p
 }
 
-func refuse(name string, k kind, fallback, note string) property {
+func reject(name string, k kind, fallback, note string) property {
 	p := honour(name, k, fallback, note)
 	p.verdict = refused
 	return p

@@ -25,14 +25,14 @@ func ownKeys() []property {
 		honour("kinesis.timeout.ms", long, "29000", "milliseconds for one call with all its tries; more is a 504").in(1, maxMillis),
 		honour("kinesis.max.attempts", integer, "3", "tries of one whole call").in(1, 100),
 		honour("kinesis.max.in.flight.requests", integer, "512", "requests to Kinesis under way at once; more is a 429").in(1, math.MaxInt32),
-		honour("kinesis.max.in.flight.bytes", long, "67108864", "bytes of these requests in memory; more is a 429").in(1, math.MaxInt64),
+		honour("kinesis.max.request.bytes", long, "10485760", "bytes of a body on the Kinesis routes; more is a 413").in(1, math.MaxInt64),
 
 		honour("produce.error.status", text, "reference", "a request whose records all failed: reference (200, look inside) or strict (a status of its own)").of("reference", "strict"),
 		honour("headrace.max.request.bytes", long, "33554432", "bytes of a request's body; more is a 413").in(1, math.MaxInt64),
 		honour("headrace.memory.budget.bytes", long, "134217728", "bytes of all bodies under way; more is a 503").in(1, math.MaxInt64),
 		honour(ignorePlugins, boolean, "false", "start although Java plug-ins are named, without them: true or false"),
-		refuse("headrace.peers", list, "", notConsumers),
-		refuse("headrace.v2.read.full.wait", boolean, "false", notConsumers),
-		refuse("headrace.v2.on.undecodable", text, "error", notConsumers).of("error", "base64", "skip"),
+		reject("headrace.peers", list, "", notConsumers),
+		reject("headrace.v2.read.full.wait", boolean, "false", notConsumers),
+		reject("headrace.v2.on.undecodable", text, "error", notConsumers).of("error", "base64", "skip"),
 	}
 }

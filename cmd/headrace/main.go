@@ -52,6 +52,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 	root.SetErr(p.stderr)
 	root.AddCommand(
 		newServeCommand(p),
+		newDevCommand(p),
+		newBatchCommand(p),
 		newEmulateCommand(p),
 		newHealthcheckCommand(os.Getenv),
 		newVersionCommand(),

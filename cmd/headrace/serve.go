@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 )
 
@@ -43,6 +45,7 @@ file, flags over both; without FILE only these are read.`,
 	}
 	flags.log.add(cmd)
 	cmd.Flags().StringVar(&flags.listen, "listen", "", "where to listen, HOST:PORT or http://HOST:PORT (wins over listeners and port)")
+	cmd.Flags().StringArrayVar(&flags.sinks, "sink", nil, "run this S3 sink connector (CONNECTOR.properties) beside it; may be given again")
 	cmd.Flags().BoolVar(&flags.print, "print-config", false, "print every setting in force with its origin, secrets hidden, and end")
 	return cmd
 }
@@ -73,7 +76,40 @@ func serve(ctx context.Context, p process, from sources, flags serveFlags) error
 		return err
 	}
 	cfg.settings.log(log)
-	return runGateway(ctx, cfg, log)
+	if _, err := memlimit.Set(memlimit.WithLogger(log)); err != nil {
+		log.Warn("memory limit of this container is not known", "err", err)
+	}
+	reg := newRegistry()
+	jobs, closeJobs, err := openSinks(ctx, flags.sinks, cfg, log, reg)
+	defer closeJobs()
+	if err != nil {
+		return err
+	}
+	g, err := newGateway(ctx, cfg, log, reg)
+	if err != nil {
+		return err
+	}
+	return g.run(ctx, jobs...)
+}
+
+// openSinks reads all connector files, so that a wrong one is told before anything starts. The
+// function that it returns frees what was opened, also after an error.
+func openSinks(ctx context.Context, paths []string, cfg config, log *slog.Logger, reg prometheus.Registerer) (jobs []job, closeAll func(), err error) {
+	var closers []func()
+	closeAll = func() {
+		for _, free := range closers {
+			free()
+		}
+	}
+	for _, path := range paths {
+		sink, err := openSink(ctx, path, cfg.consumer, log, reg)
+		if err != nil {
+			return nil, closeAll, err
+		}
+		closers = append(closers, sink.close)
+		jobs = append(jobs, sink.Run)
+	}
+	return jobs, closeAll, nil
 }
 
 // printConfig writes the settings in force to standard output, and what is odd or wrong with them
@@ -88,8 +124,4 @@ func printConfig(p process, cfg config, invalid error, flags logFlags) error {
 		return fmt.Errorf("printing the configuration: %w", err)
 	}
 	return invalid
-}
-
-func runGateway(ctx context.Context, cfg config, log *slog.Logger) error {
-	return fmt.Errorf("not wired yet")
 }

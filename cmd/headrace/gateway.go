@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"headrace/handlers"
+	"headrace/kafkaclient"
+	"headrace/kinesisclient"
+	"headrace/server"
+)
+
+// job is work beside the gateway, such as a sink. It ends when its context does.
+type job func(ctx context.Context) error
+
+// gateway is the HTTP server and the clients behind it. Make it with newGateway.
+type gateway struct {
+	log      *slog.Logger
+	server   *server.Server
+	producer *kafkaclient.Producer
+	admin    *kafkaclient.Admin
+	kinesis  *kinesisclient.Client // nil: no such routes
+	drain    time.Duration         // longest wait for buffered records at the end
+}
+
+// newRegistry holds the metrics of one process.
+func newRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return reg
+}
+
+// newGateway wires the rooms. It opens no connection: Kafka and Kinesis may come up later.
+func newGateway(ctx context.Context, cfg config, log *slog.Logger, reg *prometheus.Registry) (*gateway, error) {
+	g := &gateway{log: log, drain: cfg.server.ShutdownTimeout}
+	var err error
+	if g.producer, err = kafkaclient.NewProducer(cfg.producer, log, reg); err != nil {
+		return nil, err
+	}
+	if g.admin, err = kafkaclient.NewAdmin(cfg.admin, log); err != nil {
+		return nil, errors.Join(err, g.close(ctx))
+	}
+	budget := handlers.NewBudget(cfg.handlers.MemoryBudgetBytes)
+	var streams *handlers.Streams
+	if cfg.handlers.Kinesis {
+		if g.kinesis, err = kinesisclient.New(ctx, cfg.kinesis, log, reg); err != nil {
+			return nil, errors.Join(err, g.close(ctx))
+		}
+		streams = handlers.NewStreams(g.kinesis, cfg.handlers, budget, log)
+	}
+	api := handlers.New(cfg.handlers, g.producer, g.admin, streams, budget, log)
+	b := thisBuild()
+	version := server.Version{Version: b.version, Commit: b.revision, GoVersion: b.goVersion}
+	g.server = server.New(cfg.server, api, version, g.ready, log, reg)
+	return g, nil
+}
+
+// ready says what keeps requests from succeeding.
+func (g *gateway) ready(ctx context.Context) error {
+	err := g.admin.Ping(ctx)
+	if g.kinesis != nil {
+		err = errors.Join(err, g.kinesis.Ready(ctx))
+	}
+	return err
+}
+
+// run listens, and answers requests until ctx ends or a job fails. Then it takes no more requests,
+// answers those under way, ends the jobs, writes what the producer holds, and closes all.
+func (g *gateway) run(ctx context.Context, jobs ...job) error {
+	if err := g.server.Listen(ctx); err != nil {
+		return errors.Join(err, g.close(ctx))
+	}
+	group, serving := errgroup.WithContext(ctx)
+	working, endJobs := context.WithCancel(context.WithoutCancel(ctx)) // jobs outlive the last request
+	defer endJobs()
+	group.Go(func() error {
+		defer endJobs()
+		return g.server.Serve(serving)
+	})
+	for _, work := range jobs {
+		group.Go(func() error { return work(working) })
+	}
+	g.log.Info("Server started, listening for requests...", "addresses", g.server.Addrs())
+	err := errors.Join(group.Wait(), g.close(ctx))
+	g.log.Info("server stopped", "err", err)
+	return err
+}
+
+// close flushes the producer and closes the clients, on a clock of its own: ctx may be over.
+func (g *gateway) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(g.drain, time.Second))
+	defer cancel()
+	err := g.producer.Close(ctx)
+	if g.admin != nil {
+		g.admin.Close()
+	}
+	if g.kinesis != nil {
+		g.kinesis.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("closing: %w", err)
+	}
+	return nil
+}
