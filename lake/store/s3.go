@@ -50,7 +50,7 @@ const answerTimeout = 30 * time.Second
 // S3 is a Store in one bucket of Amazon S3, or of a server that speaks its protocol.
 type S3 struct {
 	client *s3.Client
-	http   *awshttp.BuildableClient
+	conns  *http.Transport
 	bucket string
 }
 
@@ -59,7 +59,7 @@ var _ Store = (*S3)(nil)
 // OpenS3 connects to a bucket and checks that it is there; it never makes one.
 // A bucket that is missing fails with ErrNoBucket. Call Close when done.
 func OpenS3(ctx context.Context, cfg S3Config) (*S3, error) {
-	transport := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+	buildable := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns = cfg.Connections
 		t.MaxIdleConnsPerHost = cfg.Connections
 		t.ResponseHeaderTimeout = answerTimeout
@@ -67,7 +67,7 @@ func OpenS3(ctx context.Context, cfg S3Config) (*S3, error) {
 	})
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(cfg.Region),
-		config.WithHTTPClient(transport),
+		config.WithHTTPClient(buildable), // takes AWS_CA_BUNDLE
 		config.WithRetryer(func() aws.Retryer { return newRetryer(cfg) }),
 		// The payload's SHA-256 is signed anyway; older servers stumble over more checksums.
 		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
@@ -82,13 +82,21 @@ func OpenS3(ctx context.Context, cfg S3Config) (*S3, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
+	// The SDK's client hands out copies of its transport only: connections that nobody could close.
+	if built, ok := awsConfig.HTTPClient.(*awshttp.BuildableClient); ok {
+		buildable = built
+	}
+	transport := buildable.GetTransport()
 	client := s3.NewFromConfig(awsConfig, func(o *s3.Options) {
+		o.HTTPClient = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse // a signature is for one host
+		}}
 		o.UsePathStyle = cfg.PathStyle
 		if cfg.Endpoint != "" {
 			o.BaseEndpoint = aws.String(cfg.Endpoint)
 		}
 	})
-	s := &S3{client: client, http: transport, bucket: cfg.Bucket}
+	s := &S3{client: client, conns: transport, bucket: cfg.Bucket}
 	if err := s.check(ctx); err != nil {
 		s.Close()
 		return nil, err
@@ -109,11 +117,7 @@ func newRetryer(cfg S3Config) aws.Retryer {
 }
 
 // Close closes the connections that are idle.
-func (s *S3) Close() {
-	if t := s.http.GetTransport(); t != nil {
-		t.CloseIdleConnections()
-	}
-}
+func (s *S3) Close() { s.conns.CloseIdleConnections() }
 
 // check asks for the bucket. HEAD answers carry no reason, so a failed one is asked again with a GET.
 // Who may write but not list gets AccessDenied there: the bucket exists.
