@@ -58,7 +58,8 @@ func (s *Streams) writeError(w http.ResponseWriter, r *http.Request, err error) 
 	text := append(appendString([]byte(`{"__type":`), name), `,"message":`...)
 	text = append(appendString(text, message), '}')
 	h.Set("Content-Length", strconv.Itoa(len(text)))
-	if status >= http.StatusInternalServerError {
+	var api *kinesisclient.APIError
+	if status >= http.StatusInternalServerError || errors.As(err, &api) && api.Class() == kinesisclient.ClassServer {
 		s.warn(w, r, err, time.Now().Unix())
 	}
 	w.WriteHeader(status)
