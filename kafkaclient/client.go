@@ -14,6 +14,7 @@ func (c Config) options() []kgo.Opt {
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.SoftwareNameAndVersion("headrace", "1"), // an empty version is refused
+		kgo.DisableClientMetrics(),                  // which would be counted for brokers that nobody asks
 		kgo.DialTimeout(c.DialTimeout),
 		kgo.RequestTimeoutOverhead(c.RequestTimeout),
 		kgo.ConnIdleTimeout(c.ConnIdleTimeout),

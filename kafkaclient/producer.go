@@ -107,15 +107,20 @@ func producerOptions(cfg ProducerConfig) ([]kgo.Opt, error) {
 func (p *Producer) Produce(ctx context.Context, recs []record.Record) []record.Ack {
 	acks := make([]record.Ack, len(recs))
 	started := time.Now()
-	todo := make([]int, 0, len(recs))
+	c := p.calls.Get().(*call)
+	c.todo = c.todo[:0]
 	for i := range recs {
 		if acks[i].Err = p.refuse(&recs[i]); acks[i].Err == nil {
-			todo = append(todo, i)
+			c.todo = append(c.todo, i)
 		}
 	}
-	for len(todo) > 0 {
-		todo = p.send(ctx, recs, acks, todo, started)
+	for len(c.todo) > 0 {
+		if !p.send(ctx, c, recs, acks, started) {
+			return acks // c is lost to the client
+		}
 	}
+	c.reset()
+	p.calls.Put(c)
 	return acks
 }
 
@@ -130,25 +135,26 @@ func (p *Producer) refuse(rec *record.Record) error {
 	return nil
 }
 
-// send hands the records named by todo to the client, waits for their ends and writes them
-// into acks. It returns those that are worth sending once more: their topic or partition is
-// missing, none of their bytes has left, and there is time to look again.
-func (p *Producer) send(ctx context.Context, recs []record.Record, acks []record.Ack, todo []int, started time.Time) (again []int) {
-	c := p.calls.Get().(*call)
-	c.start(len(todo))
-	for n, i := range todo {
+// send hands the records named by c.todo to the client, waits for their ends and writes them
+// into acks. It leaves in c.todo those that are worth sending once more: their topic or
+// partition is missing, none of their bytes has left, and there is time to look again.
+// It reports false when the wait ended first: the client still holds c and the records, and
+// neither may be used again.
+func (p *Producer) send(ctx context.Context, c *call, recs []record.Record, acks []record.Ack, started time.Time) bool {
+	c.start()
+	for n, i := range c.todo {
 		c.fill(n, &recs[i], started)
 		p.kafka.Produce(context.Background(), &c.recs[n], c.promise)
 	}
 	if !c.wait(ctx, p.cfg.DeliveryTimeout+p.cfg.RequestTimeout) {
-		// The client still holds c and the records: neither may be used again.
-		for _, i := range todo {
+		for _, i := range c.todo {
 			acks[i].Err = ErrUnknownOutcome
 		}
-		return nil
+		return false
 	}
 	failed := c.failures()
-	for n, i := range todo {
+	again := c.todo[:0]
+	for n, i := range c.todo {
 		if failed == nil || failed[&c.recs[n]] == nil {
 			acks[i] = record.Ack{Partition: c.recs[n].Partition, Offset: c.recs[n].Offset}
 			continue
@@ -158,27 +164,29 @@ func (p *Producer) send(ctx context.Context, recs []record.Record, acks []record
 			again = append(again, i)
 		}
 	}
-	c.reset()
-	p.calls.Put(c)
-	if len(again) == 0 {
-		return nil
+	c.todo = again
+	if len(again) > 0 && !p.pause(ctx, started) {
+		for _, i := range again {
+			acks[i].Err = &NotInMetadataError{Topic: recs[i].Topic, Partition: record.AnyPartition, Waited: p.cfg.MaxBlock}
+		}
+		c.todo = c.todo[:0]
 	}
-	return p.pause(ctx, recs, acks, again, started)
+	return true
 }
 
-// pause waits a little before a missing topic or partition is looked for again, or gives up.
-func (p *Producer) pause(ctx context.Context, recs []record.Record, acks []record.Ack, again []int, started time.Time) []int {
-	if left := p.cfg.MaxBlock - time.Since(started); left > 0 {
-		select {
-		case <-time.After(min(left, p.cfg.RetryBackoff)):
-			return again
-		case <-ctx.Done():
-		}
+// pause waits a little before a missing topic or partition is looked for again; it reports
+// false when there is no time left.
+func (p *Producer) pause(ctx context.Context, started time.Time) bool {
+	left := p.cfg.MaxBlock - time.Since(started)
+	if left <= 0 {
+		return false
 	}
-	for _, i := range again {
-		acks[i].Err = &NotInMetadataError{Topic: recs[i].Topic, Partition: record.AnyPartition, Waited: p.cfg.MaxBlock}
+	select {
+	case <-time.After(min(left, p.cfg.RetryBackoff)):
+		return true
+	case <-ctx.Done():
+		return false
 	}
-	return nil
 }
 
 // explain turns the client's error into one that says what is wrong, or into nil for a
@@ -241,10 +249,12 @@ func (p *Producer) Close(ctx context.Context) error {
 
 // call is one Produce under way. Calls are used again, with the memory of their records.
 type call struct {
-	recs    []kgo.Record
+	todo    []int        // records of the caller that are being sent, by index
+	recs    []kgo.Record // one for each of todo
 	promise func(*kgo.Record, error)
 	left    atomic.Int64 // records without an end
 	done    chan struct{}
+	timer   *time.Timer
 
 	mu     sync.Mutex
 	failed map[*kgo.Record]error
@@ -254,7 +264,7 @@ type call struct {
 const callRecordsKept = 4096
 
 func newCall() *call {
-	c := &call{done: make(chan struct{}, 1)}
+	c := &call{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
 	c.promise = func(r *kgo.Record, err error) {
 		if err != nil {
 			c.mu.Lock()
@@ -271,7 +281,9 @@ func newCall() *call {
 	return c
 }
 
-func (c *call) start(n int) {
+func (c *call) start() {
+	n := len(c.todo)
+	c.failed = nil
 	if cap(c.recs) < n {
 		c.recs = make([]kgo.Record, n)
 	}
@@ -292,13 +304,13 @@ func (c *call) fill(n int, rec *record.Record, now time.Time) {
 
 // wait reports whether every record has come to its end.
 func (c *call) wait(ctx context.Context, limit time.Duration) bool {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
+	c.timer.Reset(limit)
+	defer c.timer.Stop()
 	select {
 	case <-c.done:
 		return true
 	case <-ctx.Done():
-	case <-timer.C:
+	case <-c.timer.C:
 	}
 	return false
 }
@@ -314,6 +326,6 @@ func (c *call) reset() {
 	clear(c.recs)
 	c.failed = nil
 	if cap(c.recs) > callRecordsKept {
-		c.recs = nil
+		c.recs, c.todo = nil, nil
 	}
 }

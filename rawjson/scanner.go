@@ -173,7 +173,10 @@ func (s *Scanner) scalar() ([]byte, error) {
 		return nil, err
 	}
 	s.pos = end
-	return s.text[start+s.zeros(start, end) : end], nil
+	if s.LeadingZeros {
+		start += s.zeros(start, end)
+	}
+	return s.text[start:end], nil
 }
 
 // container reads an object or array. The bit stack kinds remembers for each open container
@@ -222,7 +225,10 @@ value:
 		if err != nil {
 			return nil, err
 		}
-		keep(at+s.zeros(at, end), end)
+		if s.LeadingZeros {
+			at += s.zeros(at, end)
+		}
+		keep(at, end)
 		at = end
 	}
 
@@ -314,9 +320,6 @@ func (s *Scanner) skipWord(pos int, word string) (int, error) {
 // zeros is how many leading zeros of the scalar text[start:end] are to be dropped, after
 // moving a minus sign behind them.
 func (s *Scanner) zeros(start, end int) int {
-	if !s.LeadingZeros {
-		return 0
-	}
 	first := start
 	if s.text[start] == '-' {
 		first++
@@ -424,27 +427,34 @@ func (s *Scanner) skipEscape(pos int) (int, error) {
 // skipPlain returns the first byte from pos on that is not plain text of a string: a quote,
 // a backslash, a control character or no ASCII.
 func skipPlain(text []byte, pos int) int {
+	rest := text[pos:]
+	// Two words at once: the loop is bound by its own overhead.
+	for len(rest) >= 16 {
+		low := special(binary.LittleEndian.Uint64(rest))
+		high := special(binary.LittleEndian.Uint64(rest[8:]))
+		if low|high != 0 {
+			if low != 0 {
+				// The lowest mark is exact: a borrow sets one falsely only above a true one.
+				return len(text) - len(rest) + bits.TrailingZeros64(low)/8
+			}
+			return len(text) - len(rest) + 8 + bits.TrailingZeros64(high)/8
+		}
+		rest = rest[16:]
+	}
+	for i, c := range rest {
+		if c == '"' || c == '\\' || c < ' ' || c >= utf8.RuneSelf {
+			return len(text) - len(rest) + i
+		}
+	}
+	return len(text)
+}
+
+// special marks, in its top bit, each byte of w that is no plain text of a string; above the
+// lowest mark there may be false ones.
+func special(w uint64) uint64 {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	for pos+8 <= len(text) {
-		w := binary.LittleEndian.Uint64(text[pos:])
-		quote, slash := w^ones*'"', w^ones*'\\'
-		// Each term sets the top bit of a byte that is 0 (quote, slash), below ' ', or no ASCII;
-		// a borrow can set it falsely, but only above a byte that is truly one.
-		hit := ((quote - ones) | (slash - ones) | (w - ones*' ') | w) & tops
-		if hit == 0 {
-			pos += 8
-			continue
-		}
-		// The lowest hit is exact unless its byte is no ASCII, which stops the scan as well.
-		return pos + bits.TrailingZeros64(hit)/8
-	}
-	for pos < len(text) {
-		if c := text[pos]; c == '"' || c == '\\' || c < ' ' || c >= utf8.RuneSelf {
-			return pos
-		}
-		pos++
-	}
-	return pos
+	// Each term has the top bit of a byte set that was 0 (a quote, a backslash), below ' ', or no ASCII.
+	return ((w ^ ones*'"' - ones) | (w ^ ones*'\\' - ones) | (w - ones*' ') | w) & tops
 }
 
 // skipSpace returns the first byte from pos on that is no JSON white space.

@@ -8,7 +8,6 @@ import "time"
 type Config struct {
 	Listeners       []string      // listeners: http://host:port
 	IdleTimeout     time.Duration // idle.timeout.ms
-	RequestTimeout  time.Duration // request.timeout.ms: 504 after it; 0 = none
 	ShutdownTimeout time.Duration // shutdown.graceful.ms
 	MaxHeaderBytes  int           // max.request.header.size: 431 over it
 	Compression     bool          // compression.enable: gzip of answers to GET and POST

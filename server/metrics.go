@@ -1,13 +1,11 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -55,9 +53,4 @@ func (m *metrics) observe(method, route string, status int, took time.Duration) 
 		observer, _ = m.observed.LoadOrStore(key, m.duration.WithLabelValues(method, route, strconv.Itoa(status)))
 	}
 	observer.(prometheus.Observer).Observe(took.Seconds())
-}
-
-// withRoute puts the route that the router will fill in where it looks for it.
-func withRoute(ctx context.Context, route *chi.Context) context.Context {
-	return context.WithValue(ctx, chi.RouteCtxKey, route)
 }

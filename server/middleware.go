@@ -28,7 +28,8 @@ func (s *Server) identified(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header[requestIDHeader]
 		if len(id) != 1 || !validID(id[0]) {
-			id = []string{prefix + strconv.FormatUint(count.Add(1), 36)}
+			var text [32]byte
+			id = []string{string(strconv.AppendUint(append(text[:0], prefix...), count.Add(1), 36))}
 		}
 		w.Header()[requestIDHeader] = id
 		w.Header()["Vary"] = vary
@@ -139,23 +140,31 @@ func writeError(w http.ResponseWriter, status int, message string) {
 }
 
 // measured counts and times requests by route, and logs each at debug level.
-func (s *Server) measured(m *metrics, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		started := time.Now()
-		m.inFlight.Inc()
-		defer m.inFlight.Dec()
-		counted := &statusWriter{ResponseWriter: w}
-		route := chi.NewRouteContext()
-		route.Routes = s.router
-		ctx := withRoute(r.Context(), route)
-		next.ServeHTTP(counted, r.WithContext(ctx))
-		took := time.Since(started)
-		m.observe(r.Method, route.RoutePattern(), counted.status(), took)
-		if s.log.Enabled(r.Context(), slog.LevelDebug) {
-			s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", counted.status(), "bytes", counted.bytes,
-				"duration", took, "remote", r.RemoteAddr, "request_id", w.Header().Get(requestIDHeader))
-		}
-	})
+func (s *Server) measured(m *metrics) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			started := time.Now()
+			m.inFlight.Inc()
+			defer m.inFlight.Dec()
+			counted := statusWriter{ResponseWriter: w}
+			next.ServeHTTP(&counted, r)
+			took := time.Since(started)
+			m.observe(r.Method, routePattern(r), counted.status(), took)
+			if s.log.Enabled(r.Context(), slog.LevelDebug) {
+				s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", counted.status(), "bytes", counted.bytes,
+					"duration", took, "remote", r.RemoteAddr, "request_id", w.Header().Get(requestIDHeader))
+			}
+		})
+	}
+}
+
+// routePattern is the route that answered a request, "" for none.
+func routePattern(r *http.Request) string {
+	route := chi.RouteContext(r.Context())
+	if len(route.RoutePatterns) == 1 {
+		return route.RoutePatterns[0] // which RoutePattern would copy
+	}
+	return route.RoutePattern()
 }
 
 // statusWriter remembers what was answered.

@@ -50,9 +50,10 @@ type Registry interface {
 // to succeed; it is asked by /readyz, with a deadline.
 func New(cfg Config, api Routes, version Version, ready func(context.Context) error, log *slog.Logger, reg Registry) *Server {
 	s := &Server{cfg: cfg, log: log, router: chi.NewRouter()}
+	s.router.Use(s.measured(newMetrics(reg)))
 	api.Routes(s.router)
 	s.ownRoutes(version, ready, reg)
-	handler := s.measured(newMetrics(reg), s.router)
+	var handler http.Handler = s.router
 	if cfg.Compression {
 		handler = compressed(handler)
 	}
