@@ -75,7 +75,6 @@ func (s *settings) serverConfig() server.Config {
 	if cfg.IdleTimeout = millis(s.value("idle.timeout.ms")); cfg.IdleTimeout == 0 {
 		cfg.IdleTimeout = -1 // for ever, to net/http: 0 would mean another timeout
 	}
-	cfg.RequestTimeout = millis(s.value("request.timeout.ms"))
 	cfg.ShutdownTimeout = millis(s.value("shutdown.graceful.ms"))
 	cfg.MaxHeaderBytes = int(s.value("max.request.header.size").number)
 	cfg.Compression = s.value("compression.enable").on

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -77,8 +76,7 @@ func (s *settings) effective() []line {
 // it, else below the first that does; nowhere ("") once it is given.
 func (s *settings) defaultPrefix(name string, row property) string {
 	prefix := ""
-	for i := len(clients) - 1; i >= 0; i-- {
-		layer := clients[i]
+	for _, layer := range slices.Backward(clients) {
 		reads := strings.ContainsAny(row.layers, layer.letter)
 		if _, given := s.given[layer.prefix+name]; given && reads && !s.catalog.isServer(layer.prefix+name) {
 			return ""
@@ -112,6 +110,10 @@ func (s *settings) log(log *slog.Logger) {
 
 func (s *settings) logNotes(log *slog.Logger) {
 	for _, n := range s.notes {
-		log.Log(context.Background(), n.level, n.text, n.attrs...)
+		write := log.Info
+		if n.level == slog.LevelWarn {
+			write = log.Warn
+		}
+		write(n.text, n.attrs...)
 	}
 }

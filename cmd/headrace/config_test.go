@@ -70,7 +70,6 @@ bootstrap.servers = PLAINTEXT://b-1.kafka:9092 , SASL_SSL://b-2.kafka:9098,,[::1
 listeners = http://127.0.0.1:80, INTERNAL://[::]:9000/
 listener.protocol.map = internal:HTTP
 idle.timeout.ms = 1
-request.timeout.ms = 2
 shutdown.graceful.ms = 3
 max.request.header.size = 4
 compression.enable = FALSE
@@ -126,7 +125,7 @@ producer.partitioner.class = org.apache.kafka.clients.producer.RoundRobinPartiti
 	}{
 		{"server", server.Config{
 			Listeners:   []string{"http://127.0.0.1:80", "http://[::]:9000"},
-			IdleTimeout: ms, RequestTimeout: 2 * ms, ShutdownTimeout: 3 * ms, MaxHeaderBytes: 4,
+			IdleTimeout: ms, ShutdownTimeout: 3 * ms, MaxHeaderBytes: 4,
 		}, cfg.server},
 		{"producer", kafkaclient.ProducerConfig{
 			Config: kafka, Acks: "all", Linger: 17 * ms, MaxBatchBytes: 18, MaxRecordBytes: 19, MaxBlock: 20 * ms,
@@ -164,12 +163,12 @@ admin.retry.backoff.ms=5
 client.client.id=all
 admin.client.id=asking
 client.bootstrap.servers=elsewhere:1
-request.timeout.ms=7
+idle.timeout.ms=7
 acks=0
 `)
 	got := []any{
 		cfg.producer.RequestTimeout, cfg.admin.RequestTimeout, cfg.consumer.RequestTimeout, cfg.admin.RetryBackoff, cfg.producer.RetryBackoff,
-		cfg.producer.ClientID, cfg.admin.ClientID, cfg.producer.Brokers[0], cfg.server.RequestTimeout, cfg.producer.Acks,
+		cfg.producer.ClientID, cfg.admin.ClientID, cfg.producer.Brokers[0], cfg.server.IdleTimeout, cfg.producer.Acks,
 	}
 	const ms = time.Millisecond
 	want := []any{200 * ms, 100 * ms, 100 * ms, 5 * ms, 100 * ms, "all", "asking", "b:1", 7 * ms, "all"}

@@ -89,7 +89,9 @@ func (g *gateway) run(ctx context.Context, jobs ...job) error {
 	}
 	g.log.Info("Server started, listening for requests...", "addresses", g.server.Addrs())
 	err := errors.Join(group.Wait(), g.close(ctx))
-	g.log.Info("server stopped", "err", err)
+	if err == nil {
+		g.log.Info("server stopped")
+	}
 	return err
 }
 

@@ -53,10 +53,10 @@ func TestEveryKey(t *testing.T) {
 }
 
 func outcome(s *settings) string {
-	for _, fault := range s.faults {
-		if strings.Contains(fault, "cannot be honoured") {
-			return "refused"
-		}
+	if len(s.faults) > 0 && strings.Contains(s.faults[0], "cannot be honoured") {
+		return "refused"
+	}
+	if len(s.faults) > 0 {
 		return "invalid"
 	}
 	for _, n := range s.notes {

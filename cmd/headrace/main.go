@@ -63,7 +63,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, p process) int {
-	root := newRoot(p)
+	root := newRoot(p) //nolint:contextcheck // commands get their context from ExecuteContextC
 	root.SetArgs(args)
 	started := watchStart(root)
 	cmd, err := root.ExecuteContextC(ctx)
