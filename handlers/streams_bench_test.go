@@ -47,7 +47,7 @@ func BenchmarkPutRecordsBody(b *testing.B) {
 
 // BenchmarkPutRecordRoute is a whole request, but for the server, against a Kinesis that does nothing.
 func BenchmarkPutRecordRoute(b *testing.B) {
-	g := startStreams(b, func(n int, c kinesisCall) (int, string) { return healthyKinesis(n, c) }, nil)
+	g := startStreams(b, healthyKinesis, nil)
 	text := `{"StreamName": "streaming-demo-pin", "Data": ` + event600 + `, "PartitionKey": "7528"}`
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))

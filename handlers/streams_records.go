@@ -335,10 +335,8 @@ func (d *batchDecoder) readRecord(s *rawjson.Scanner) error {
 	if err := f.read(s, false); err != nil {
 		return err
 	}
-	data, key, err := f.check(inBatch)
-	if err != nil {
-		// The place is written only now: it costs, and records are seldom at fault.
-		_, _, d.fault = f.check("records." + strconv.Itoa(d.count) + ".member.")
+	data, key, ok := d.check(f)
+	if !ok {
 		return nil
 	}
 	body := d.batch.Body
@@ -354,6 +352,16 @@ func (d *batchDecoder) readRecord(s *rawjson.Scanner) error {
 	}
 	d.batch.Entries = append(d.batch.Entries, entry)
 	return nil
+}
+
+// check is f.check for the record at hand; what Kinesis would answer becomes the fault.
+func (d *batchDecoder) check(f *recordFields) (data, key []byte, ok bool) {
+	data, key, err := f.check(inBatch)
+	if err != nil {
+		// The place is written only now: it costs, and records are seldom at fault.
+		_, _, d.fault = f.check("records." + strconv.Itoa(d.count) + ".member.")
+	}
+	return data, key, err == nil
 }
 
 // inBatch stands for the place of a record until a fault needs it.

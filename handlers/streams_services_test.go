@@ -75,7 +75,7 @@ func streamLife(t *testing.T, endpoint string) {
 	ask("POST", path+"/record", `{"Data":"text","PartitionKey":7}`, 200)
 	var answer struct {
 		FailedRecordCount *int
-		Records           []struct{ ShardId, SequenceNumber string } //nolint:revive // Amazon's name
+		Records           []struct{ SequenceNumber string }
 	}
 	text := ask("PUT", path+"/records", `{"records":[{"data":"{\"index\":1}","partition-key":"a"},{"data":[1, 2],"partition-key":"b"}]}`, 200)
 	if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.FailedRecordCount == nil || *answer.FailedRecordCount != 0 ||

@@ -52,21 +52,42 @@ func TestErrors(t *testing.T) {
 		want               APIError
 		class              Class
 	}{
-		{"short name", "", `{"__type":"ResourceNotFoundException","message":"m"}`, 400,
-			APIError{400, "ResourceNotFoundException", "m", "req-1"}, ClassNotFound},
-		{"name space and capital Message", "", `{"__type":"com.amazonaws.kinesis.v20131202#ResourceInUseException","Message":"m"}`, 400,
-			APIError{400, "ResourceInUseException", "m", "req-1"}, ClassConflict},
-		{"code", "", `{"code":"AccessDeniedException","Message":"m"}`, 400,
-			APIError{400, "AccessDeniedException", "m", "req-1"}, ClassAccess},
-		{"header", "LimitExceededException:http://internal", `{}`, 400,
-			APIError{400, "LimitExceededException", "", "req-1"}, ClassThrottle},
-		{"no JSON", "", `<html>`, 400,
-			APIError{400, "UnknownError", "the answer of status 400 names no error type", "req-1"}, ClassRequest},
-		{"members of other kinds", "", `{"__type":7,"message":[1]}`, 503,
-			APIError{503, "InternalFailure", "the answer of status 503 names no error type", "req-1"}, ClassServer},
+		{
+			"short name", "", `{"__type":"ResourceNotFoundException","message":"m"}`, 400,
+			APIError{400, "ResourceNotFoundException", "m", "req-1"},
+			ClassNotFound,
+		},
+		{
+			"name space and capital Message", "", `{"__type":"com.amazonaws.kinesis.v20131202#ResourceInUseException","Message":"m"}`, 400,
+			APIError{400, "ResourceInUseException", "m", "req-1"},
+			ClassConflict,
+		},
+		{
+			"code", "", `{"code":"AccessDeniedException","Message":"m"}`, 400,
+			APIError{400, "AccessDeniedException", "m", "req-1"},
+			ClassAccess,
+		},
+		{
+			"header", "LimitExceededException:http://internal", `{}`, 400,
+			APIError{400, "LimitExceededException", "", "req-1"},
+			ClassThrottle,
+		},
+		{
+			"no JSON", "", `<html>`, 400,
+			APIError{400, "UnknownError", "the answer of status 400 names no error type", "req-1"},
+			ClassRequest,
+		},
+		{
+			"members of other kinds", "", `{"__type":7,"message":[1]}`, 503,
+			APIError{503, "InternalFailure", "the answer of status 503 names no error type", "req-1"},
+			ClassServer,
+		},
 		{"403 of an unknown type", "", `{"__type":"NewDenial"}`, 403, APIError{403, "NewDenial", "", "req-1"}, ClassAccess},
-		{"success that is no JSON", "", `<html>`, 200,
-			APIError{502, "InternalFailure", "the answer of status 200 is no JSON object: is kinesis.endpoint a Kinesis?", "req-1"}, ClassServer},
+		{
+			"success that is no JSON", "", `<html>`, 200,
+			APIError{502, "InternalFailure", "the answer of status 200 is no JSON object: is kinesis.endpoint a Kinesis?", "req-1"},
+			ClassServer,
+		},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -234,8 +255,12 @@ func TestCreateAfterAnUnknownOutcome(t *testing.T) {
 	}{
 		{"it was created", []string{failed500, describe("CREATING", time.Now())}, []string{"CreateStream", "DescribeStreamSummary"}, ""},
 		{"it was created and is ready", []string{failed500, describe("ACTIVE", time.Now())}, []string{"CreateStream", "DescribeStreamSummary"}, ""},
-		{"it stood there before", []string{failed500, describe("ACTIVE", time.Now().Add(-time.Hour))},
-			[]string{"CreateStream", "DescribeStreamSummary"}, "ResourceInUseException"},
+		{
+			"it stood there before",
+			[]string{failed500, describe("ACTIVE", time.Now().Add(-time.Hour))},
+			[]string{"CreateStream", "DescribeStreamSummary"},
+			"ResourceInUseException",
+		},
 		{"it was not created", []string{failed500, missing, ``}, []string{"CreateStream", "DescribeStreamSummary", "CreateStream"}, ""},
 		{"nobody knows", []string{failed500, failed500}, []string{"CreateStream", "DescribeStreamSummary"}, "InternalFailure"},
 		{"a throttle is no unknown outcome", []string{throttled, ``}, []string{"CreateStream", "CreateStream"}, ""},
