@@ -84,7 +84,8 @@ func compressed(next http.Handler) http.Handler {
 func browserStart(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") {
-			http.Redirect(w, r, "/ui/", http.StatusFound)
+			w.Header().Set("Location", "ui/") // relative: a stage may stand before the path
+			w.WriteHeader(http.StatusFound)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -100,7 +101,7 @@ func cleanPaths(next http.Handler) http.Handler {
 			writeError(w, http.StatusBadRequest, "path "+strconv.Quote(r.URL.EscapedPath())+` has an empty segment, ".." or a NUL`)
 			return
 		}
-		if strings.IndexByte(path, ';') >= 0 || len(path) > 1 && path[len(path)-1] == '/' && !strings.HasPrefix(path, "/ui/") && !strings.HasPrefix(path, "/docs/") {
+		if strings.IndexByte(path, ';') >= 0 || len(path) > 1 && path[len(path)-1] == '/' && !strings.HasPrefix(path, "/ui/") {
 			r.URL.Path, r.URL.RawPath = plain(path), plain(r.URL.RawPath)
 		}
 		next.ServeHTTP(w, r)

@@ -90,7 +90,6 @@ func (s *Server) ownRoutes(version Version, ready func(context.Context) error, r
 	get("/openapi.json", openAPI)
 	pages := page.Handler()
 	get("/docs", pages.ServeHTTP)
-	get("/docs/*", pages.ServeHTTP)
 	get("/ui", pages.ServeHTTP)
 	get("/ui/*", pages.ServeHTTP)
 }
