@@ -1,6 +1,7 @@
 package kafkaclient
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -29,5 +30,28 @@ func (c Config) options() []kgo.Opt {
 	return opts
 }
 
-// logger lets franz-go write to log.
-func logger(log *slog.Logger) kgo.Logger { return kslog.New(log) }
+// quietLogger lets franz-go write to a log. What it calls information is about its own
+// workings, every metadata load and heartbeat: that is debug to us.
+type quietLogger struct {
+	kgo.Logger
+	log *slog.Logger
+}
+
+func logger(log *slog.Logger) kgo.Logger { return quietLogger{kslog.New(log), log} }
+
+// Level is the least that is worth making words for.
+func (q quietLogger) Level() kgo.LogLevel {
+	if q.log.Enabled(context.Background(), slog.LevelDebug) {
+		return kgo.LogLevelInfo
+	}
+	return kgo.LogLevelWarn
+}
+
+// Log writes one message of franz-go.
+func (q quietLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	if level == kgo.LogLevelInfo {
+		q.log.Debug(msg, keyvals...)
+		return
+	}
+	q.Logger.Log(level, msg, keyvals...)
+}
