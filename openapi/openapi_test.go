@@ -215,8 +215,6 @@ func TestRequestSchemas(t *testing.T) {
 		{"CreateStream", `{"StreamModeDetails":{"StreamMode":"SOMETIMES"}}`, false},
 		{"PutRecord", `{"Data":{"index":1},"PartitionKey":"p"}`, true},
 		{"PutRecord", `{"Data":"","PartitionKey":7}`, true},
-		{"PutRecord", `{"Data":1,"PartitionKey":"p","ExplicitHashKey":"340282366920938463463374607431768211455"}`, true},
-		{"PutRecord", `{"Data":1,"PartitionKey":"p","ExplicitHashKey":"340282366920938463463374607431768211456"}`, false},
 		{"PutRecord", `{"Data":null,"PartitionKey":"p"}`, false},
 		{"PutRecord", `{"Data":1,"PartitionKey":""}`, false},
 		{"PutRecord", `{"Data":1,"PartitionKey":"` + strings.Repeat("é", 256) + `"}`, true},
