@@ -29,9 +29,11 @@ const (
 const (
 	// maxKinesisBody holds a PutRecords of 10 MiB in base64 with 500 keys of 256 escaped characters.
 	maxKinesisBody = 16 << 20
-	// smallKinesisBody is what a call may take without asking the byte budget; larger pooled
-	// buffers are given back to the collector.
+	// smallKinesisBody is what a call may take without asking the byte budget.
 	smallKinesisBody = 64 << 10
+	// keptKinesisBuffer is the largest buffer that is kept for later calls: a PutRecords of
+	// 500 usual events fits.
+	keptKinesisBuffer = 1 << 20
 	// kinesisBodyBudget bounds the bytes of all larger bodies that are read at the same time.
 	kinesisBodyBudget = 4 * maxKinesisBody
 )
@@ -192,7 +194,7 @@ func (k *Kinesis) recycle(b *callBuffers) {
 		k.bodies.Release(b.share)
 		b.share = 0
 	}
-	if cap(b.body) > smallKinesisBody || cap(b.out) > smallKinesisBody {
+	if cap(b.body) > keptKinesisBuffer || cap(b.out) > keptKinesisBuffer {
 		return
 	}
 	clear(b.nodes)
@@ -206,14 +208,18 @@ func (k *Kinesis) recycle(b *callBuffers) {
 func (k *Kinesis) read(w http.ResponseWriter, r *http.Request, b *callBuffers) (string, error) {
 	target := r.Header.Get("X-Amz-Target")
 	if r.Method != http.MethodPost || target == "" {
-		return "", &frameError{http.StatusForbidden, "AccessDeniedException",
-			"Unable to determine service/operation name to be authorized"}
+		return "", &frameError{
+			http.StatusForbidden, "AccessDeniedException",
+			"Unable to determine service/operation name to be authorized",
+		}
 	}
 	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	if strings.TrimSpace(mediaType) != kinesisJSONType {
-		return "", &frameError{http.StatusNotFound, "UnknownOperationException",
+		return "", &frameError{
+			http.StatusNotFound, "UnknownOperationException",
 			"Content-Type is " + strconv.Quote(mediaType) + ": only " + kinesisJSONType +
-				" is spoken here (Java clients: set AWS_CBOR_DISABLE=true)"}
+				" is spoken here (Java clients: set AWS_CBOR_DISABLE=true)",
+		}
 	}
 	if err := k.readBody(w, r, b); err != nil {
 		return "", err
@@ -228,8 +234,10 @@ func (k *Kinesis) read(w http.ResponseWriter, r *http.Request, b *callBuffers) (
 // readBody reads the whole body into b.body. Bodies over smallKinesisBody wait for their
 // share of the byte budget, until the client goes away.
 func (k *Kinesis) readBody(w http.ResponseWriter, r *http.Request, b *callBuffers) error {
-	tooLarge := &kinesisError{http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException",
-		"the body is over " + strconv.Itoa(maxKinesisBody) + " bytes"}
+	tooLarge := &kinesisError{
+		http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException",
+		"the body is over " + strconv.Itoa(maxKinesisBody) + " bytes",
+	}
 	size := r.ContentLength
 	if size > maxKinesisBody {
 		return tooLarge

@@ -172,17 +172,18 @@ func (k *Kinesis) updateShardCount(c *call) error {
 	err := k.reshard(c, 0, func(s *stream) (change, error) {
 		before, name = len(s.opened), s.Name
 		day := c.now.UnixMilli() - 24*hourMillis
-		recent := slices.DeleteFunc(slices.Clone(s.Rescaled), func(at int64) bool { return at < day })
+		rescaled := slices.DeleteFunc(slices.Clone(s.Rescaled), func(at int64) bool { return at < day })
 		switch {
 		case target > 2*before:
 			return change{}, scaleError("up over double", before, target)
 		case 2*target < before:
 			return change{}, scaleError("down below half", before, target)
-		case k.cfg.RealLimits && len(recent) >= maxRescales:
+		case k.cfg.RealLimits && len(rescaled) >= maxRescales:
 			return change{}, limitExceeded("Exceeded the maximum number of UpdateShardCount operations on stream " + s.Name +
 				" in a rolling 24-hour period.")
 		}
-		s.Rescaled = append(recent, c.now.UnixMilli())
+		rescaled = append(rescaled, c.now.UnixMilli())
+		s.Rescaled = rescaled
 		return change{Kind: rescaleChange, Count: target}, nil
 	})
 	if err != nil {

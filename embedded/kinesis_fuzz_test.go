@@ -120,11 +120,9 @@ func (b *callBuffers) tree(at int32) any {
 			list = append(list, b.tree(i))
 		}
 		return list
-	}
-	switch {
-	case n.kind == nodeNumber:
+	case nodeNumber:
 		return json.Number(n.text)
-	case n.kind == nodeBool:
+	case nodeBool:
 		return string(n.text) == "true"
 	}
 	return nil

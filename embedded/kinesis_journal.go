@@ -103,7 +103,7 @@ func (j *journal) append(fill func([]byte) []byte) error {
 		return err
 	}
 	j.size += int64(len(j.frame))
-	if cap(j.frame) > smallKinesisBody {
+	if cap(j.frame) > keptKinesisBuffer {
 		j.frame = nil
 	}
 	return nil

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"errors"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -202,19 +203,22 @@ func (p *parser) number() ([]byte, error) {
 func (p *parser) str() ([]byte, error) {
 	p.at++
 	start := p.at
-	for i := start; i < len(p.text); i++ {
-		switch c := p.text[i]; {
-		case c == '"':
-			p.at = i + 1
-			return p.text[start:i], nil
-		case c == '\\':
-			p.at = i
+	end := bytes.IndexByte(p.text[start:], '"')
+	if end < 0 {
+		return nil, errNotJSON
+	}
+	text := p.text[start : start+end]
+	for i, c := range text {
+		if c == '\\' {
+			p.at = start + i
 			return p.escaped(start)
-		case c < ' ':
+		}
+		if c < ' ' {
 			return nil, errNotJSON
 		}
 	}
-	return nil, errNotJSON
+	p.at = start + end + 1
+	return text, nil
 }
 
 // escaped goes on with a string that began at start and has its first escape at p.at.

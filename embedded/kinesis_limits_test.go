@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -156,8 +157,8 @@ func TestFaultDrop(t *testing.T) {
 	makeStream(t, k, c, "s", 1)
 	k.Inject(KinesisFault{Operation: "PutRecord", Times: 1, Drop: true})
 	defer func() {
-		if got := recover(); got != http.ErrAbortHandler {
-			t.Errorf("recovered %v, want http.ErrAbortHandler", got)
+		if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) {
+			t.Errorf("recovered %v, want http.ErrAbortHandler", err)
 		}
 		if k.Records("s") != 1 {
 			t.Errorf("Records = %d, want 1: the answer is lost, not the record", k.Records("s"))

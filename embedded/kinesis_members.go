@@ -288,7 +288,7 @@ func base64Error(text []byte) error {
 }
 
 func notBase64(r rune) bool {
-	return r >= utf8.RuneSelf || !(unicode.IsLetter(r) || unicode.IsDigit(r) || r == '+' || r == '/')
+	return r >= utf8.RuneSelf || !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '+' && r != '/'
 }
 
 // maxFaults is how many broken constraints the service names in one answer.

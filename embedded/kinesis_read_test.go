@@ -159,11 +159,11 @@ func TestGetRecordsBytes(t *testing.T) {
 	makeStream(t, k, c, "s", 1)
 	do(t, k, "UpdateMaxRecordSize", dict{"StreamName": "s", "MaxRecordSizeInKiB": 10240})
 	c.Add(time.Second)
-	for range 3 {
+	for range 2 {
 		do(t, k, "PutRecord", dict{"StreamName": "s", "PartitionKey": "k", "Data": make([]byte, 6<<20)})
 	}
 	next := any(iterator(t, k, "s", shard0, trimHorizon, nil))
-	for i := range 3 {
+	for i := range 2 {
 		var got []string
 		got, next, _ = firstOf(t, k, next.(string), 10)
 		if len(got) != 1 {

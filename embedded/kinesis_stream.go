@@ -94,7 +94,7 @@ func newStream(state streamState) *stream {
 func (s *stream) restore(state streamState) (freed int64) {
 	old := s.shards
 	s.streamState = state
-	s.streamState.Shards = nil
+	s.Shards = nil
 	s.puts.Store(state.Puts)
 	s.shards = nil
 	for _, st := range state.Shards {

@@ -311,8 +311,10 @@ func TestShardLimit(t *testing.T) {
 	c.Add(time.Second)
 	do(t, k, "SplitShard", dict{"StreamName": "a", "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": "1000"})
 	c.Add(time.Second)
-	refuse(t, k, "SplitShard", dict{"StreamName": "a", "ShardToSplit": "shardId-000000000001",
-		"NewStartingHashKey": "200000000000000000000000000000000000000"}, limitExceededException, "Limit: 3")
+	refuse(t, k, "SplitShard", dict{
+		"StreamName": "a", "ShardToSplit": "shardId-000000000001",
+		"NewStartingHashKey": "200000000000000000000000000000000000000",
+	}, limitExceededException, "Limit: 3")
 }
 
 func TestTags(t *testing.T) {
