@@ -29,9 +29,8 @@ async function showReady() {
   try {
     const answer = await ask('readyz');
     good = answer.ok;
-    text = good ? 'ready' : 'not ready';
-    pill.title = answer.text.slice(0, 400);
-  } catch { pill.title = ''; }
+    text = good ? 'ready' : 'not ready: ' + (answer.body?.error ?? answer.status).toString().slice(0, 200);
+  } catch { /* said above */ }
   if (pill.textContent !== text) pill.textContent = text;
   pill.className = good ? 'pill good' : 'pill bad';
 }
