@@ -2,7 +2,6 @@ package openapi_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,7 +20,7 @@ func TestDocumentIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := doc.Validate(context.Background(), openapi3.DisableExamplesValidation()); err != nil { // examples: below
+	if err := doc.Validate(t.Context(), openapi3.DisableExamplesValidation()); err != nil { // examples: below
 		t.Error(err)
 	}
 	if !strings.HasPrefix(doc.OpenAPI, "3.1") {
@@ -268,7 +267,7 @@ var escape = strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D", "
 // at returns what a reference such as #/components/schemas/Error names.
 func at(doc map[string]any, ref string) (map[string]any, error) {
 	node := any(doc)
-	for _, part := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
+	for part := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
 		members, _ := node.(map[string]any)
 		node = members[part]
 	}

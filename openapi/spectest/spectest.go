@@ -312,7 +312,7 @@ func (d *document) response(place string) (response, error) {
 // at decodes what stands at a place such as #/components/responses/Error.
 func (d *document) at(place string, into any) error {
 	node := d.whole
-	for _, part := range strings.Split(strings.TrimPrefix(place, "#/"), "/") {
+	for part := range strings.SplitSeq(strings.TrimPrefix(place, "#/"), "/") {
 		members, _ := node.(map[string]any)
 		next, ok := members[unescape.Replace(part)]
 		if !ok {
