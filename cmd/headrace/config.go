@@ -228,6 +228,9 @@ func (s *settings) judge() {
 			s.info("property has no effect", "key", key, "origin", given.origin, "why", row.note)
 		case row.verdict == refused && !row.changesNothing(v):
 			s.refuse(row, key, given)
+		case row.inForce(v.number) != v.number:
+			s.warn("value is more or less than a client takes: the nearest counts",
+				"key", key, "origin", given.origin, "value", v.number, "used", row.inForce(v.number))
 		}
 	}
 	s.doubled()
@@ -308,6 +311,7 @@ func (s *settings) client(prefix, name string) (v value, key string) {
 			continue
 		}
 		if v, err := row.parse(given.raw); err == nil {
+			v.number = row.inForce(v.number)
 			return v, key
 		}
 	}

@@ -93,29 +93,29 @@ kinesis.max.attempts = 8
 kinesis.max.in.flight.requests = 9
 kinesis.max.request.bytes = 10
 client.client.id = me
-client.request.timeout.ms = 11
+client.request.timeout.ms = 111
 client.retry.backoff.ms = 12
 client.retry.backoff.max.ms = 13
-client.metadata.max.age.ms = 14
-client.connections.max.idle.ms = 15
+client.metadata.max.age.ms = 5014
+client.connections.max.idle.ms = 115
 client.socket.connection.setup.timeout.ms = 16
 client.client.rack = r
 producer.acks = -1
 producer.enable.idempotence = false
 producer.linger.ms = 17
-producer.batch.size = 18
+producer.batch.size = 618
 producer.compression.type = ZSTD
 producer.max.request.size = 19
 producer.max.block.ms = 20
-producer.delivery.timeout.ms = 28
+producer.delivery.timeout.ms = 1028
 producer.max.in.flight.requests.per.connection = 22
 producer.partitioner.class = org.apache.kafka.clients.producer.RoundRobinPartitioner
 `)
 	const ms = time.Millisecond
 	kafka := kafkaclient.Config{
 		Brokers: []string{"b-1.kafka:9092", "b-2.kafka:9098", "[::1]:9092"}, ClientID: "me",
-		DialTimeout: 16 * ms, RequestTimeout: 11 * ms, RetryBackoff: 12 * ms, RetryBackoffMax: 13 * ms,
-		MetadataMaxAge: 14 * ms, ConnIdleTimeout: 15 * ms,
+		DialTimeout: 16 * ms, RequestTimeout: 111 * ms, RetryBackoff: 12 * ms, RetryBackoffMax: 13 * ms,
+		MetadataMaxAge: 5014 * ms, ConnIdleTimeout: 115 * ms,
 	}
 	consumer := kafka
 	consumer.Rack = "r"
@@ -128,8 +128,8 @@ producer.partitioner.class = org.apache.kafka.clients.producer.RoundRobinPartiti
 			IdleTimeout: ms, ShutdownTimeout: 3 * ms, MaxHeaderBytes: 4,
 		}, cfg.server},
 		{"producer", kafkaclient.ProducerConfig{
-			Config: kafka, Acks: "all", Linger: 17 * ms, MaxBatchBytes: 18, MaxRecordBytes: 19, MaxBlock: 20 * ms,
-			DeliveryTimeout: 28 * ms, Compression: "zstd", MaxInFlight: 22, RoundRobin: true,
+			Config: kafka, Acks: "all", Linger: 17 * ms, MaxBatchBytes: 618, MaxRecordBytes: 19, MaxBlock: 20 * ms,
+			DeliveryTimeout: 1028 * ms, Compression: "zstd", MaxInFlight: 22, RoundRobin: true,
 		}, cfg.producer},
 		{"admin", kafka, cfg.admin},
 		{"consumer", consumer, cfg.consumer},

@@ -40,7 +40,8 @@ type property struct {
 	verdict  verdict
 	note     string // honoured: what it does, with its unit; else why it is not
 
-	min, max int64    // of integer and long
+	min, max int64    // of integer and long; a value outside is a fault
+	nearest  bounds   // of a client key: what the Go client takes; outside the nearest counts
 	oneOf    []string // the only values, in any case; empty: any
 	off      []string // of refused: values that change nothing; fallback is always one
 	pattern  bool     // found by a name that ends in ".*"
@@ -67,6 +68,29 @@ func reject(name string, k kind, fallback, note string) property {
 func (p property) in(lowest, highest int64) property {
 	p.min, p.max = lowest, highest
 	return p
+}
+
+// bounds are the lowest and highest value that something takes, both included.
+type bounds struct{ lowest, highest int64 }
+
+// nearestIn gives the bounds of the Go client, where they are narrower than the Java client's. A
+// value outside is taken as the nearest: a file that works there must work here.
+// Source: the validation in franz-go's config.go.
+func (p property) nearestIn(lowest, highest int64) property {
+	p.nearest = bounds{lowest, highest}
+	return p
+}
+
+// inForce is the number that a given one comes to. A negative one stands for "no limit".
+func (p property) inForce(number int64) int64 {
+	switch b := p.nearest; {
+	case b == bounds{}:
+		return number
+	case number < 0:
+		return b.highest
+	default:
+		return min(max(number, b.lowest), b.highest)
+	}
 }
 
 // of names the only values.

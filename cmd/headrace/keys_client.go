@@ -17,7 +17,7 @@ const (
 // A fallback is the Java client's own default, unless the note says that ours is another.
 // Source: Kafka's ProducerConfig, ConsumerConfig and AdminClientConfig, 4.x.
 func clientKeys() []property {
-	const maxInt = math.MaxInt32
+	const maxInt, maxBatch = math.MaxInt32, 100 << 20 // brokers read requests of 100 MiB at most (socket.request.max.bytes)
 	return []property{
 		reject("security.protocol", text, "PLAINTEXT", "only PLAINTEXT is built yet: name a PLAINTEXT port of the brokers").of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
 		accept("sasl.mechanism", text, "GSSAPI", notSASL),
@@ -59,11 +59,11 @@ func clientKeys() []property {
 
 		accept("bootstrap.servers", list, "", "only the un-prefixed bootstrap.servers counts here"),
 		honour("client.id", text, "headrace", "the name that brokers see in their logs and quotas"),
-		honour("request.timeout.ms", integer, "30000", "milliseconds that a broker may take to answer").in(1, maxInt),
-		honour("retry.backoff.ms", long, "100", "milliseconds before the first try again").in(1, maxMillis),
-		honour("retry.backoff.max.ms", long, "1000", "milliseconds that the growing pause between tries may reach").in(1, maxMillis),
-		honour("metadata.max.age.ms", long, "300000", "milliseconds until topics and leaders are asked for anew").in(1, maxMillis),
-		honour("connections.max.idle.ms", long, "540000", "milliseconds until an idle connection is closed").in(1, maxMillis),
+		honour("request.timeout.ms", integer, "30000", "milliseconds that a broker may take to answer, 100 to 900000").in(0, maxInt).nearestIn(100, 900_000),
+		honour("retry.backoff.ms", long, "100", "milliseconds before the first try again, up to 60000").in(0, maxMillis).nearestIn(0, 60_000),
+		honour("retry.backoff.max.ms", long, "1000", "milliseconds that the growing pause between tries may reach").in(0, maxMillis),
+		honour("metadata.max.age.ms", long, "300000", "milliseconds until topics and leaders are asked for anew, 5000 to 3600000").in(0, maxMillis).nearestIn(5000, 3_600_000),
+		honour("connections.max.idle.ms", long, "540000", "milliseconds until an idle connection is closed, 100 to 900000").in(-1, maxMillis).nearestIn(100, 900_000),
 		honour("socket.connection.setup.timeout.ms", long, "10000", "milliseconds to connect to a broker").in(1, maxMillis),
 		accept("socket.connection.setup.timeout.max.ms", long, "30000", notMapped),
 		accept("default.api.timeout.ms", integer, "60000", "a question to the brokers ends with its request").read("ca"),
@@ -81,15 +81,15 @@ func clientKeys() []property {
 
 		honour("acks", text, "all", "which replicas must have a record before it is acknowledged: all, 1 or 0 (offsets are then unknown, -1)").of("all", "-1", "1", "0").read("p"),
 		honour("enable.idempotence", boolean, "true", "no record is written twice when a try is repeated: true, or false as in the reference").read("p"),
-		honour("linger.ms", long, "0", "milliseconds that records wait for company; 0: send at once").in(0, maxMillis).read("p"),
-		honour("batch.size", integer, "1000012", "bytes of one partition's batch before compression; not below max.request.size").in(0, maxInt).read("p"),
+		honour("linger.ms", long, "0", "milliseconds that records wait for company, up to 60000; 0: send at once").in(0, maxMillis).nearestIn(0, 60_000).read("p"),
+		honour("batch.size", integer, "1000012", "bytes of one partition's batch before compression; not below max.request.size, nor above 100 MiB").in(0, maxInt).nearestIn(512, maxBatch).read("p"),
 		honour("compression.type", text, "none", "none, gzip, snappy, lz4 or zstd").of("none", "gzip", "snappy", "lz4", "zstd").read("p"),
 		reject("compression.gzip.level", integer, "-1", "levels are not built yet: leave it out").read("p"),
 		reject("compression.lz4.level", integer, "9", "levels are not built yet: leave it out").read("p"),
 		reject("compression.zstd.level", integer, "3", "levels are not built yet: leave it out").read("p"),
-		honour("max.request.size", integer, "1048576", "bytes of one record, key and value and headers; more is refused before it is sent").in(1, maxInt).read("p"),
+		honour("max.request.size", integer, "1048576", "bytes of one record, key and value and headers; more is refused before it is sent; up to 100 MiB").in(0, maxInt).nearestIn(1, maxBatch).read("p"),
 		honour("max.block.ms", long, "3000", "milliseconds that a missing topic is waited for (the Java client: 60000)").in(0, maxMillis).read("p"),
-		honour("delivery.timeout.ms", integer, "120000", "milliseconds from handing a record over until it is stored or has failed; at least linger.ms + request.timeout.ms").in(1, maxInt).read("p"),
+		honour("delivery.timeout.ms", integer, "120000", "milliseconds from handing a record over until it is stored or has failed; at least linger.ms + request.timeout.ms").in(0, maxInt).nearestIn(1000, maxInt).read("p"),
 		accept("retries", integer, "2147483647", "what can be tried again is, until delivery.timeout.ms").in(0, maxInt).read("pa"),
 		honour("max.in.flight.requests.per.connection", integer, "5", "produce requests under way to one broker; more than 5 only with enable.idempotence=false").in(1, maxInt).read("p"),
 		honour("partitioner.class", class, "", "empty (key by murmur2, no key: sticky) or org.apache.kafka.clients.producer.RoundRobinPartitioner").read("p"),

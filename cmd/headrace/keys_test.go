@@ -1,10 +1,16 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"headrace/kafkaclient"
 )
 
 // keyCase is one line of testdata/keys.tsv.
@@ -65,6 +71,9 @@ func outcome(s *settings) string {
 		}
 		if n.text == "property has no effect" {
 			return "noted"
+		}
+		if strings.HasSuffix(n.text, "the nearest counts") {
+			return "nearest"
 		}
 		return n.text
 	}
@@ -172,5 +181,36 @@ func TestEdits(t *testing.T) {
 	}
 	if got := edits("abcdef", "uvwxyz", 2); got != 2 {
 		t.Errorf("edits beyond the limit = %d, want the limit 2", got)
+	}
+}
+
+// TestExtremes: the lowest and the highest value that start takes for a client key make a client.
+func TestExtremes(t *testing.T) {
+	for _, row := range clientKeys() {
+		if row.verdict != honoured || row.kind != integer && row.kind != long {
+			continue
+		}
+		for _, number := range []int64{row.min, row.max} {
+			s := newSettings()
+			s.set("bootstrap.servers", setting{raw: "b:9092"})
+			s.set("client."+row.name, setting{raw: strconv.FormatInt(number, 10)})
+			if strings.HasPrefix(row.name, "delivery.") {
+				s.set("client.request.timeout.ms", setting{raw: "100"})
+			}
+			s.judge()
+			cfg := s.build()
+			if len(s.faults) > 0 {
+				t.Errorf("%s = %d: %v", row.name, number, s.faults)
+				continue
+			}
+			p, err := kafkaclient.NewProducer(cfg.producer, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+			if err != nil {
+				t.Errorf("%s = %d: %v", row.name, number, err)
+				continue
+			}
+			if err := p.Close(t.Context()); err != nil {
+				t.Errorf("%s = %d: %v", row.name, number, err)
+			}
+		}
 	}
 }
