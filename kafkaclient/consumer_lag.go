@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -85,9 +86,19 @@ func (c *Consumer) matching(ctx context.Context, regex *regexp.Regexp) ([]string
 	return slices.DeleteFunc(all.Names(), func(topic string) bool { return !whole.MatchString(topic) }), nil
 }
 
-// Committed asks for all offsets that the group has committed.
+// Committed asks for all offsets that the group has committed. A coordinator that is not there
+// yet (the first group of a new cluster) is waited for, within the request timeout.
 func (c *Consumer) Committed(ctx context.Context) (map[TopicPartition]int64, error) {
-	fetched, err := c.admin.FetchOffsets(ctx, c.cfg.Group)
+	patience, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
+	defer cancel()
+	fetched, err := c.admin.FetchOffsets(patience, c.cfg.Group)
+	for err != nil && passes(err) && patience.Err() == nil {
+		select {
+		case <-patience.Done():
+		case <-time.After(c.cfg.RetryBackoff):
+			fetched, err = c.admin.FetchOffsets(patience, c.cfg.Group)
+		}
+	}
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, fmt.Errorf("asking for the offsets of group %s: %w", c.cfg.Group, err)
 	}

@@ -131,7 +131,7 @@ func (c *catchUp) check(committed map[kafkaclient.TopicPartition]int64) (done bo
 		p := Partial{Topic: tp.Topic, Partition: tp.Partition, Offset: at, Records: goal.End - at}
 		l, held := c.job.lane(tp)
 		switch {
-		case l != nil && l.seen >= goal.End && len(l.queue) == 0 && l.committed >= l.position():
+		case l != nil && l.seen >= goal.End && l.settled() && l.committed >= l.position():
 			p.Offset = l.position()
 			if p.Records = int64(l.partial); p.Records > 0 {
 				c.partials = append(c.partials, p)
@@ -148,6 +148,10 @@ func (c *catchUp) check(committed map[kafkaclient.TopicPartition]int64) (done bo
 	})
 	return done, left
 }
+
+// settled says that every closed file is durable. An open one may be in the queue as its last
+// file, when parts of it have been handed over. uploads.mu is held.
+func (l *lane) settled() bool { return len(l.queue) == 0 || !l.queue[0].closed }
 
 func (c *catchUp) isElsewhere(tp kafkaclient.TopicPartition, held bool) bool {
 	if held {

@@ -278,19 +278,19 @@ func notPositive(value string) bool {
 
 // nearest is the known key that a misspelt one may stand for: at most two edits away.
 func nearest(name string, known map[string]key) string {
-	best, least := "", 3
+	best, least := "", 3 // edits; fewer it takes
 	for candidate := range known {
-		if d := distance(name, candidate, least); d < least || d == least && d < 3 && candidate < best {
+		if d := distance(name, candidate, least); d < least || d == least && candidate < best {
 			best, least = candidate, d
 		}
 	}
 	return best
 }
 
-// distance is the number of edits between a and b, or limit when it is that or more.
+// distance is the number of edits between a and b; more than limit when their lengths rule it out.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
+		return limit + 1
 	}
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -307,5 +307,5 @@ func distance(a, b string, limit int) int {
 			diagonal, row[j+1] = row[j+1], cost
 		}
 	}
-	return min(row[len(b)], limit)
+	return row[len(b)]
 }
