@@ -99,16 +99,6 @@ func batchSink(ctx context.Context, p process, path string, flags batchSinkFlags
 	return errors.Join(err, job.writeSummary(p.stdout, time.Since(began), partials, flags.json))
 }
 
-// runSink runs the connector of a file beside other work until ctx ends.
-func runSink(ctx context.Context, path string, kafka kafkaclient.Config, log *slog.Logger, reg prometheus.Registerer) error {
-	job, err := openSink(ctx, path, kafka, log, reg)
-	if err != nil {
-		return err
-	}
-	defer job.close()
-	return job.Run(ctx)
-}
-
 // sinkJob is a connector that is ready to run, with its store.
 type sinkJob struct {
 	*sink.Job

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -177,8 +178,8 @@ func (l *laptop) moveEarlier() error {
 func (l *laptop) startStreams(ctx context.Context) (closeAll func(), err error) {
 	var closers []func()
 	closeAll = func() {
-		for i := len(closers) - 1; i >= 0; i-- {
-			closers[i]()
+		for _, closer := range slices.Backward(closers) {
+			closer()
 		}
 	}
 	if l.kafka, err = embedded.StartKafka(embedded.KafkaPort); err != nil {
@@ -196,7 +197,7 @@ func (l *laptop) startStreams(ctx context.Context) (closeAll func(), err error) 
 	go func() { served <- server.Serve(ln) }()
 	closers = append(closers, func() {
 		_ = server.Close()
-		<-served
+		<-served // it was closed: no news
 		_ = l.kinesis.Close()
 	})
 	cfg, err := l.config()
