@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -20,8 +21,8 @@ const KafkaPort = 9092
 // StartKafka starts one broker on 127.0.0.1:port, or, when that port is taken, on the next
 // one that is free; port 0 is any free port. It makes topics that are produced to, as Kafka
 // does by default, with one partition.
-func StartKafka(port int) (*Kafka, error) {
-	ln, err := Listen(port)
+func StartKafka(ctx context.Context, port int) (*Kafka, error) {
+	ln, err := Listen(ctx, port)
 	if err != nil {
 		return nil, fmt.Errorf("starting the embedded Kafka: %w", err)
 	}
@@ -38,10 +39,11 @@ func StartKafka(port int) (*Kafka, error) {
 const portsTried = 100
 
 // Listen listens on 127.0.0.1:port or, when that port is taken, on the next one that is free.
-func Listen(port int) (net.Listener, error) {
+func Listen(ctx context.Context, port int) (net.Listener, error) {
+	var config net.ListenConfig
 	last := port + portsTried
 	for next := port; ; next++ {
-		ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(next)))
+		ln, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(next)))
 		if err == nil || !errors.Is(err, syscall.EADDRINUSE) || next == last {
 			return ln, err
 		}

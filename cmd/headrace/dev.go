@@ -182,11 +182,11 @@ func (l *laptop) startStreams(ctx context.Context) (closeAll func(), err error) 
 			closer()
 		}
 	}
-	if l.kafka, err = embedded.StartKafka(embedded.KafkaPort); err != nil {
+	if l.kafka, err = embedded.StartKafka(ctx, embedded.KafkaPort); err != nil {
 		return closeAll, err
 	}
 	closers = append(closers, l.kafka.Close)
-	ln, err := embedded.Listen(devKinesisPort)
+	ln, err := embedded.Listen(ctx, devKinesisPort)
 	if err != nil {
 		return closeAll, fmt.Errorf("starting the embedded Kinesis: %w", err)
 	}
