@@ -100,8 +100,9 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // Response checks one answer: its status, headers, media type and body, which is the whole of
-// it, already read and not compressed. An unknown path must be a 404 and an unknown method a
-// 405, in one of the two error shapes. All faults come in one error; nil is none.
+// it, already read and not compressed. An unknown path must be a 404, or a 400 where it is
+// broken, an unknown method a 405, in one of the two error shapes. All faults come in one
+// error; nil is none.
 func (s *Spec) Response(req *http.Request, resp *http.Response, body []byte) error {
 	if err := s.response(req, resp, body); err != nil {
 		return fmt.Errorf("%s %s answered %d: %w", req.Method, req.URL.Path, resp.StatusCode, err)
@@ -115,7 +116,7 @@ func (s *Spec) response(req *http.Request, resp *http.Response, body []byte) err
 	}
 	path, item := s.doc.find(req.URL.EscapedPath())
 	if item == nil {
-		return s.refusal(req, resp, body, http.StatusNotFound)
+		return s.refusal(req, resp, body, http.StatusNotFound, http.StatusBadRequest)
 	}
 	method := strings.ToLower(req.Method)
 	switch req.Method {
@@ -209,9 +210,9 @@ func (s *Spec) content(place string, want response, req *http.Request, resp *htt
 }
 
 // refusal checks an answer to what the document does not know.
-func (s *Spec) refusal(req *http.Request, resp *http.Response, body []byte, status int) error {
-	if resp.StatusCode != status {
-		return fmt.Errorf("the document does not know this, so want %d", status)
+func (s *Spec) refusal(req *http.Request, resp *http.Response, body []byte, statuses ...int) error {
+	if !slices.Contains(statuses, resp.StatusCode) {
+		return fmt.Errorf("the document does not know this, so want %d", statuses)
 	}
 	if req.Method == http.MethodHead {
 		return nil
