@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -103,8 +104,23 @@ func (h *Handlers) NotFound(w http.ResponseWriter, r *http.Request) {
 	h.writeError(w, r, "", errNotFound)
 }
 
+// methodNotAllowed answers a path that some route has, with another method. The router calls it
+// for methods that it does not know, whatever the path: that may be a 404 all the same.
 func (h *Handlers) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	if !knownPath(r) {
+		h.NotFound(w, r)
+		return
+	}
 	h.writeError(w, r, "", errMethodNotAllowed)
+}
+
+// knownPath reports whether a route has the path of r, with any method.
+func knownPath(r *http.Request) bool {
+	routes := chi.RouteContext(r.Context()).Routes
+	path := r.URL.EscapedPath()
+	return slices.ContainsFunc([]string{http.MethodGet, http.MethodPost, http.MethodPut}, func(method string) bool {
+		return routes.Match(chi.NewRouteContext(), method, path)
+	})
 }
 
 // pathParam returns a variable of the path, decoded.

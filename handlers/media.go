@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -134,11 +136,23 @@ func matchV2(entry string) (answer string, q float64, wild int) {
 			return "", 0, 0
 		}
 	}
-	answer = typeV2
-	if charset, ok := params["charset"]; ok {
-		answer += ";charset=" + charset
+	if wild > 0 {
+		return typeV2, q, wild // the reference takes its own type then, without the entry's parameters
 	}
-	return answer, q, wild
+	return typeV2 + parameters(params), q, wild
+}
+
+// parameters writes the parameters of a media type as the reference does: sorted, without spaces.
+func parameters(params map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		value := params[name]
+		if !isToken(value) {
+			value = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
+		}
+		b.WriteString(";" + name + "=" + value)
+	}
+	return b.String()
 }
 
 // errorType is the media type of an error that came before one was agreed on: the first of

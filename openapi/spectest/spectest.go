@@ -129,7 +129,7 @@ func (s *Spec) response(req *http.Request, resp *http.Response, body []byte) err
 		method = "get"
 	}
 	op, ok := item[method]
-	if !ok {
+	if !ok || method == req.Method { // methods are written in capitals
 		return s.refusal(req, resp, body, http.StatusMethodNotAllowed)
 	}
 	ref, ok := op.Responses[fmt.Sprint(resp.StatusCode)]

@@ -1,0 +1,52 @@
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"headrace/kafkaclient"
+)
+
+// rest starts the routes over a fake Kafka; both end with the test.
+func rest(t testing.TB, change func(*Config), opts ...kfake.Opt) (*httptest.Server, *kfake.Cluster) {
+	t.Helper()
+	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.DefaultNumPartitions(4)}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	cfg := kafkaclient.DefaultProducerConfig()
+	cfg.Brokers = cluster.ListenAddrs()
+	cfg.MaxBlock = 200 * time.Millisecond
+	log := slog.New(slog.DiscardHandler)
+	producer, err := kafkaclient.NewProducer(cfg, log, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := kafkaclient.NewAdmin(cfg.Config, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hcfg := DefaultConfig()
+	if change != nil {
+		change(&hcfg)
+	}
+	router := chi.NewRouter()
+	New(hcfg, producer, admin, nil, NewBudget(hcfg.MemoryBudgetBytes), log).Routes(router)
+	srv := httptest.NewServer(router)
+	t.Cleanup(func() {
+		srv.Close()
+		admin.Close()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
+		defer cancel()
+		_ = producer.Close(ctx)
+	})
+	return srv, cluster
+}
