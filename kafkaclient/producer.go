@@ -42,10 +42,7 @@ func NewProducer(cfg ProducerConfig, log *slog.Logger, reg prometheus.Registerer
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	opts, err := producerOptions(cfg)
-	if err != nil {
-		return nil, err
-	}
+	opts := producerOptions(cfg)
 	metrics := kprom.NewMetrics("headrace_kafka_producer", kprom.Registerer(reg),
 		kprom.FetchAndProduceDetail(kprom.ByNode, kprom.UncompressedBytes)) // by topic: a client may invent them
 	opts = append(opts, kgo.WithHooks(metrics), kgo.WithLogger(logger(log)))
@@ -59,7 +56,7 @@ func NewProducer(cfg ProducerConfig, log *slog.Logger, reg prometheus.Registerer
 }
 
 // producerOptions turns the settings that only a producer has into the client's.
-func producerOptions(cfg ProducerConfig) ([]kgo.Opt, error) {
+func producerOptions(cfg ProducerConfig) []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.ProducerLinger(cfg.Linger),
 		kgo.ProducerBatchMaxBytes(max(cfg.MaxBatchBytes, int32(min(cfg.MaxRecordBytes, math.MaxInt32)))),
@@ -77,8 +74,6 @@ func producerOptions(cfg ProducerConfig) ([]kgo.Opt, error) {
 		opts = append(opts, kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite())
 	case "0":
 		opts = append(opts, kgo.RequiredAcks(kgo.NoAck()), kgo.DisableIdempotentWrite())
-	default:
-		return nil, fmt.Errorf("acks is %q: all, -1, 1 and 0 would work", cfg.Acks)
 	}
 	if cfg.Acks == "all" && !cfg.Idempotent {
 		opts = append(opts, kgo.DisableIdempotentWrite())
@@ -87,14 +82,10 @@ func producerOptions(cfg ProducerConfig) ([]kgo.Opt, error) {
 		opts = append(opts, kgo.MaxProduceRequestsInflightPerBroker(cfg.MaxInFlight))
 	}
 	codecs := map[string]kgo.CompressionCodec{
-		"": kgo.NoCompression(), "none": kgo.NoCompression(), "gzip": kgo.GzipCompression(),
+		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(),
 		"snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	}
-	codec, ok := codecs[cfg.Compression]
-	if !ok {
-		return nil, fmt.Errorf("compression.type is %q: none, gzip, snappy, lz4 and zstd would work", cfg.Compression)
-	}
-	return append(opts, kgo.ProducerBatchCompression(codec)), nil
+	return append(opts, kgo.ProducerBatchCompression(codecs[cfg.Compression]))
 }
 
 // Produce writes recs and waits until each is stored or has failed.
