@@ -128,7 +128,7 @@ func (j *Job) open(end func(error)) error {
 		t, err := newTask(id, &j.cfg, j.kafka, u, j.metrics, j.log)
 		if err != nil {
 			for _, t := range tasks {
-				t.finish(context.Background())
+				t.finish(context.Background(), err)
 			}
 			return err
 		}

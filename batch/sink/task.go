@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -100,7 +101,7 @@ func (t *task) run(ctx context.Context) error {
 	err := t.loop(ctx)
 	stopCommits()
 	committer.Wait()
-	t.finish(ctx)
+	t.finish(ctx, err)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -367,7 +368,7 @@ func (t *task) assign(partitions []kafkaclient.TopicPartition) {
 func (t *task) revoke(ctx context.Context, partitions []kafkaclient.TopicPartition) {
 	t.own.Lock()
 	defer t.own.Unlock()
-	t.release(ctx, t.take(partitions), true)
+	t.release(ctx, t.take(partitions), letGo)
 	if len(partitions) > 0 {
 		t.log.Info("partitions revoked", "count", len(partitions))
 	}
@@ -377,7 +378,7 @@ func (t *task) revoke(ctx context.Context, partitions []kafkaclient.TopicPartiti
 func (t *task) lose(partitions []kafkaclient.TopicPartition) {
 	t.own.Lock()
 	defer t.own.Unlock()
-	t.release(context.Background(), t.take(partitions), false)
+	t.release(context.Background(), t.take(partitions), lost)
 	if len(partitions) > 0 {
 		t.log.Warn("partitions lost", "count", len(partitions))
 	}
@@ -397,15 +398,24 @@ func (t *task) take(partitions []kafkaclient.TopicPartition) []*lane {
 	return lanes
 }
 
-// release ends lanes: open files are dropped; with commit, closed ones are finished and
-// committed first, within ctx and the drain timeout. own is held.
-func (t *task) release(ctx context.Context, lanes []*lane, commit bool) {
+// ending is how much of a lane is finished before it ends.
+type ending int
+
+const (
+	lost   ending = iota // nothing: others may own the partition
+	letGo                // what workers have: somebody waits for the partition, or for the end
+	behind               // every closed file: the records before the one that ends the job
+)
+
+// release ends lanes: open files are dropped, and what is durable is committed, after a wait
+// within ctx and the drain timeout. own is held.
+func (t *task) release(ctx context.Context, lanes []*lane, how ending) {
 	for _, l := range lanes {
 		t.dropOpen(l)
 	}
-	if commit && len(lanes) > 0 {
+	if how != lost && len(lanes) > 0 {
 		patience, cancel := context.WithTimeout(ctx, t.cfg.DrainTimeout)
-		t.uploads.drain(patience, lanes)
+		t.uploads.drain(patience, lanes, how == behind)
 		cancel()
 		t.commit(ctx)
 	}
@@ -427,8 +437,15 @@ func (t *task) forget(l *lane) {
 // closeTimeout bounds leaving the group.
 const closeTimeout = 5 * time.Second
 
-// finish is the orderly end: ctx is over already, or an error ends the task.
-func (t *task) finish(ctx context.Context) {
+// finish is the orderly end: ctx is over, or err ends the task.
+func (t *task) finish(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	how := behind
+	if errors.Is(err, errEnded) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		how = letGo
+	}
 	ctx = context.WithoutCancel(ctx)
 	t.own.Lock()
 	var all []*lane
@@ -437,7 +454,7 @@ func (t *task) finish(ctx context.Context) {
 		all = append(all, l)
 	}
 	t.uploads.mu.Unlock()
-	t.release(ctx, all, true)
+	t.release(ctx, all, how)
 	t.own.Unlock()
 
 	leave, cancel := context.WithTimeout(ctx, closeTimeout)

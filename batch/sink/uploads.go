@@ -297,8 +297,10 @@ func (u *uploads) abort(f *file) {
 	}
 }
 
-// drain waits until every closed file of the lanes is durable, a lane fails, or ctx ends.
-func (u *uploads) drain(ctx context.Context, lanes []*lane) {
+// drain waits until every closed file of the lanes is durable, a lane fails, or ctx ends. Without
+// all, files that no worker has yet are not waited for: whoever owns the partition next reads
+// their records again.
+func (u *uploads) drain(ctx context.Context, lanes []*lane, all bool) {
 	stop := context.AfterFunc(ctx, func() {
 		u.mu.Lock()
 		defer u.mu.Unlock()
@@ -308,10 +310,21 @@ func (u *uploads) drain(ctx context.Context, lanes []*lane) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, l := range lanes {
-		for len(l.queue) > 0 && (l.flying > 0 || !l.failing && !l.refused) && ctx.Err() == nil {
+		if !all {
+			l.ready = nil
+			u.leaveRing(l)
+		}
+	}
+	for _, l := range lanes {
+		for l.underWay(all) && ctx.Err() == nil {
 			u.settled.Wait()
 		}
 	}
+}
+
+// underWay says whether waiting brings more files of the lane to rest.
+func (l *lane) underWay(all bool) bool {
+	return l.flying > 0 || all && len(l.queue) > 0 && !l.failing && !l.refused
 }
 
 // drop takes f out of its lane without storing it. mu is held.
