@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -106,21 +105,27 @@ func (h *Handlers) NotFound(w http.ResponseWriter, r *http.Request) {
 
 // methodNotAllowed answers a path that some route has, with another method. The router calls it
 // for methods that it does not know, whatever the path: that may be a 404 all the same.
+// Allow, which RFC 9110 demands, is more than the reference says.
 func (h *Handlers) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	if !knownPath(r) {
+	allow := allowed(r)
+	if len(allow) == 0 {
 		h.NotFound(w, r)
 		return
 	}
+	w.Header().Set("Allow", strings.Join(allow, ","))
 	h.writeError(w, r, "", errMethodNotAllowed)
 }
 
-// knownPath reports whether a route has the path of r, with any method.
-func knownPath(r *http.Request) bool {
+// allowed lists the methods that routes have for the path of r.
+func allowed(r *http.Request) (methods []string) {
 	routes := chi.RouteContext(r.Context()).Routes
 	path := r.URL.EscapedPath()
-	return slices.ContainsFunc([]string{http.MethodGet, http.MethodPost, http.MethodPut}, func(method string) bool {
-		return routes.Match(chi.NewRouteContext(), method, path)
-	})
+	for _, method := range []string{http.MethodHead, http.MethodPost, http.MethodGet, http.MethodOptions, http.MethodPut, http.MethodDelete} {
+		if routes.Match(chi.NewRouteContext(), method, path) {
+			methods = append(methods, method)
+		}
+	}
+	return methods
 }
 
 // pathParam returns a variable of the path, decoded.

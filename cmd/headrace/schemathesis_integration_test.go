@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"headrace/embedded"
+	"headrace/services/svc"
+)
+
+// schemathesisLimit is more than its run takes on a busy machine.
+const schemathesisLimit = 4 * time.Minute
+
+// TestSchemathesis: requests made up from the OpenAPI document, good and bad, find nothing that the document does not say.
+func TestSchemathesis(t *testing.T) {
+	program := svc.Need(t, "HEADRACE_TEST_SCHEMATHESIS")
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.SeedTopics(3, "demo.pin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	s := startServe(t, "bootstrap.servers="+cluster.ListenAddrs()[0]+"\nproducer.max.block.ms=200\n"+embeddedKinesis(t, "streaming-demo-pin"))
+
+	ctx, cancel := context.WithTimeout(t.Context(), schemathesisLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "run", s.url+"/openapi.json", "--phases", "examples,coverage,fuzzing", "--max-examples", "5",
+		"--seed", "1", "--generation-database", "none", "--no-color", "--request-timeout", "30")
+	cmd.Dir = t.TempDir()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("schemathesis: %v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
+
+// embeddedKinesis serves a Kinesis with these streams of one shard, and returns the properties that lead to it.
+func embeddedKinesis(t *testing.T, streams ...string) string {
+	t.Helper()
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	cfg := embedded.DefaultKinesisConfig()
+	cfg.StatusDelay = 0
+	kinesis := embedded.NewKinesis(cfg, slog.New(slog.DiscardHandler))
+	server := httptest.NewServer(kinesis)
+	t.Cleanup(func() {
+		server.Close()
+		_ = kinesis.Close()
+	})
+	for _, stream := range streams {
+		kinesisCall(t, server.URL, "CreateStream", `{"StreamName":"`+stream+`","ShardCount":1}`)
+	}
+	return "kinesis.endpoint=" + server.URL + "\nkinesis.region=" + cfg.Region + "\n"
+}
+
+// kinesisCall calls a Kinesis that checks no signature.
+func kinesisCall(t *testing.T, endpoint, operation, body string) (status int, answer string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("X-Amz-Target", "Kinesis_20131202."+operation)
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesis/aws4_request, SignedHeaders=host, Signature=00")
+	req.Header.Set("X-Amz-Date", "20260101T000000Z")
+	return do(t, req)
+}
