@@ -7,25 +7,25 @@ package chaos
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if dir := buildDir.Load(); dir != nil {
-		_ = os.RemoveAll(*dir)
+	dir, err := os.MkdirTemp("", "headrace-chaos-")
+	if err != nil {
+		panic(err)
 	}
+	builds.dir = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
 
@@ -92,7 +92,7 @@ type child struct {
 func start(t *testing.T, dir string, env []string, args ...string) *child {
 	t.Helper()
 	c := &child{out: filepath.Join(dir, "stdout"), log: filepath.Join(dir, "stderr"), exited: make(chan struct{})}
-	c.cmd = exec.Command(program(t), args...) //nolint:noctx // killed below
+	c.cmd = exec.Command(program(t, "cmd/headrace"), args...) //nolint:noctx // killed below
 	c.cmd.Env = append(os.Environ(), env...)
 	out, err := os.Create(c.out)
 	if err != nil {
@@ -147,29 +147,24 @@ func (c *child) lastWords() string {
 	return words
 }
 
-// program builds headrace, once for all tests.
-func program(t *testing.T) string {
+// program builds a program of this module, such as cmd/headrace, once for all tests.
+func program(t *testing.T, name string) string {
 	t.Helper()
-	path, err := build()
+	builds.Lock()
+	defer builds.Unlock()
+	path := filepath.Join(builds.dir, filepath.Base(name))
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "headrace/"+name).CombinedOutput()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("building %s: %v\n%s", name, err, out)
 	}
 	return path
 }
 
-var (
-	buildDir atomic.Pointer[string] // what TestMain removes
-	build    = sync.OnceValues(func() (string, error) {
-		dir, err := os.MkdirTemp("", "headrace-chaos-")
-		if err != nil {
-			return "", fmt.Errorf("building headrace: %w", err)
-		}
-		buildDir.Store(&dir)
-		path := filepath.Join(dir, "headrace")
-		out, err := exec.Command("go", "build", "-o", path, "headrace/cmd/headrace").CombinedOutput() //nolint:noctx // as long as the compiler takes
-		if err != nil {
-			return "", errors.Join(fmt.Errorf("building headrace: %w", err), errors.New(string(out)))
-		}
-		return path, nil
-	})
-)
+// builds is where programs are built; TestMain makes and removes the directory.
+var builds struct {
+	sync.Mutex
+	dir string
+}

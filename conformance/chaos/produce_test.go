@@ -219,6 +219,7 @@ func TestProduceSurvivesKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes")
 	}
+	t.Parallel()
 	brokers := threeBrokers(t)
 	rnd := random(t)
 	topic := fmt.Sprintf("chaos-produce-%d", time.Now().UnixNano())
