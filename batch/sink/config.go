@@ -244,10 +244,8 @@ func (p *parser) checkTogether(cfg *Config) {
 	if strings.EqualFold(p.value("behavior.on.null.values"), "write") && !p.boolean("store.kafka.keys") {
 		p.fault("Invalid value write for configuration behavior.on.null.values: null values can be written only with store.kafka.keys=true")
 	}
-	for _, name := range []string{"rotate.interval.ms"} {
-		if p.long(name) > 0 {
-			p.warn("%s is without effect: it needs a time-based partitioner", name)
-		}
+	if p.long("rotate.interval.ms") > 0 {
+		p.warn("rotate.interval.ms is without effect: it needs a time-based partitioner")
 	}
 	for _, name := range []string{"transforms", "predicates"} {
 		if p.value(name) != "" {

@@ -126,7 +126,7 @@ func connector(changes map[string]string) []byte {
 	return []byte(b.String())
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // logger writes to stderr when HEADRACE_TEST_LOG is set.
 func logger() *slog.Logger {
@@ -161,7 +161,7 @@ func start(t testing.TB, j *Job) *running {
 	go func() { r.ended <- j.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		r.wait(t)
+		_ = r.wait(t) // the test has looked at it, if it cares
 	})
 	return r
 }

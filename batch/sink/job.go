@@ -88,7 +88,7 @@ func (j *Job) Run(ctx context.Context) error {
 func (j *Job) run(outer context.Context, watch func(ctx context.Context) error) error {
 	ctx, end := context.WithCancelCause(outer)
 	defer end(nil)
-	if err := j.open(end); err != nil {
+	if err := j.open(ctx, end); err != nil {
 		return err
 	}
 	var workers, tasks sync.WaitGroup
@@ -121,14 +121,14 @@ func (j *Job) run(outer context.Context, watch func(ctx context.Context) error) 
 var errEnded = errors.New("ended")
 
 // open makes the uploads and the tasks.
-func (j *Job) open(end func(error)) error {
+func (j *Job) open(ctx context.Context, end func(error)) error {
 	u := newUploads(j.store, &j.cfg, j.log, j.metrics, end)
 	var tasks []*task
 	for id := range j.cfg.TasksMax {
 		t, err := newTask(id, &j.cfg, j.kafka, u, j.metrics, j.log)
 		if err != nil {
 			for _, t := range tasks {
-				t.finish(context.Background(), err)
+				t.finish(ctx, err)
 			}
 			return err
 		}

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -84,7 +85,8 @@ func knownKeys() map[string]key {
 		// Partitioners. Their keys are without effect on the default one.
 		"partitioner.class": {
 			check: class(partitioners+"DefaultPartitioner", partitioners+"FieldPartitioner", partitioners+"TimeBasedPartitioner", partitioners+"DailyPartitioner", partitioners+"HourlyPartitioner"),
-			built: oneFixed(partitioners + "DefaultPartitioner"), instead: "use " + partitioners + "DefaultPartitioner"},
+			built: oneFixed(partitioners + "DefaultPartitioner"), instead: "use " + partitioners + "DefaultPartitioner",
+		},
 		"partition.field.name":           {},
 		"path.format":                    {},
 		"partition.duration.ms":          {check: long(minLong)},
@@ -95,9 +97,11 @@ func knownKeys() map[string]key {
 		"s3.schema.partition.affix.type": {check: oneOfFold("NONE", "PREFIX", "SUFFIX"), built: oneFold("NONE"), instead: "leave it at NONE"},
 
 		// Formats.
-		"format.class": {required: true,
-			check: class(jsonFormat, byteArrayFormat, avroFormat, parquetFormat),
-			built: oneFixed(jsonFormat, byteArrayFormat), instead: "use " + jsonFormat + " or " + byteArrayFormat},
+		"format.class": {
+			required: true,
+			check:    class(jsonFormat, byteArrayFormat, avroFormat, parquetFormat),
+			built:    oneFixed(jsonFormat, byteArrayFormat), instead: "use " + jsonFormat + " or " + byteArrayFormat,
+		},
 		"s3.compression.type":          {check: oneOf("none", "gzip"), built: oneFixed("none"), instead: "leave it at none"},
 		"s3.compression.level":         {check: integer(-1, 9)},
 		"json.decimal.format":          {check: oneOfFold("BASE64", "NUMERIC")},
@@ -128,7 +132,8 @@ func knownKeys() map[string]key {
 		"aws.access.key.id":            {},
 		"aws.secret.access.key":        {secret: true},
 		"s3.credentials.provider.class": {
-			built: oneFixed(defaultAWSChain, defaultAWSChain2), instead: "leave it out: AWS's default chain (environment, web identity, profile, container, instance) is used, or aws.access.key.id"},
+			built: oneFixed(defaultAWSChain, defaultAWSChain2), instead: "leave it out: AWS's default chain (environment, web identity, profile, container, instance) is used, or aws.access.key.id",
+		},
 		"s3.part.size":                        {check: integer(5<<20, maxInt)},
 		"s3.elastic.buffer.enable":            {check: boolean},
 		"s3.elastic.buffer.init.capacity":     {check: integer(1, maxInt)},
@@ -245,24 +250,12 @@ func class(names ...string) func(string) string {
 }
 
 func oneFixed(values ...string) func(string) bool {
-	return func(value string) bool {
-		for _, v := range values {
-			if v == value {
-				return true
-			}
-		}
-		return false
-	}
+	return func(value string) bool { return slices.Contains(values, value) }
 }
 
 func oneFold(values ...string) func(string) bool {
 	return func(value string) bool {
-		for _, v := range values {
-			if strings.EqualFold(v, value) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, value) })
 	}
 }
 

@@ -133,12 +133,12 @@ func (c *Config) applyOverrides(cfg *kafkaclient.ConsumerConfig) error {
 	for _, name := range slices.Sorted(maps.Keys(c.overrides)) {
 		if set := known[name]; set != nil {
 			if err := set(cfg, c.overrides[name]); err != nil {
-				return fmt.Errorf("Invalid value %s for configuration consumer.override.%s: %w", c.overrides[name], name, err)
+				return fmt.Errorf("invalid value %s for configuration consumer.override.%s: %w", c.overrides[name], name, err)
 			}
 		}
 	}
 	return nil
 }
 
-// Overrides reports whether the connector's own configuration names the brokers.
+// NamesBrokers reports whether the connector's own configuration names the brokers.
 func (c *Config) NamesBrokers() bool { return c.overrides["bootstrap.servers"] != "" }

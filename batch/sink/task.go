@@ -103,7 +103,7 @@ func (t *task) run(ctx context.Context) error {
 	committer.Wait()
 	t.finish(ctx, err)
 	if ctx.Err() != nil {
-		return nil
+		err = nil // the end was asked for; why is the job's business
 	}
 	return err
 }

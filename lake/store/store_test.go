@@ -145,7 +145,10 @@ func testList(t *testing.T, s Store, prefix string) {
 	if got := keys(t, s, prefix+"none"); got != nil {
 		t.Errorf("List of nothing = %v", got)
 	}
-	for range s.List(t.Context(), prefix) {
+	for _, err := range s.List(t.Context(), prefix) {
+		if err != nil {
+			t.Error(err)
+		}
 		break // a caller may stop early
 	}
 }
