@@ -166,8 +166,10 @@ func knownKeys() map[string]key {
 // foreign reports whether a key belongs to a part that takes no effect here: settings of the
 // converters, of transforms that are refused as a whole, of the dead letter producer.
 func foreign(name string) bool {
-	for _, family := range []string{"key.converter.", "value.converter.", "header.converter.", "transforms.", "predicates.",
-		"producer.override.", "admin.override.", "s3.credentials.provider."} {
+	for _, family := range []string{
+		"key.converter.", "value.converter.", "header.converter.", "transforms.", "predicates.",
+		"producer.override.", "admin.override.", "s3.credentials.provider.",
+	} {
 		if isFamily(name, family) {
 			return true
 		}
