@@ -1,11 +1,15 @@
 package headrace_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -167,4 +171,80 @@ func TestArchitectureHasTheRooms(t *testing.T) {
 			t.Errorf("docs/ARCHITECTURE.md: %s may import %q, the plan says %q", room, got, want)
 		}
 	}
+}
+
+// TestDifferencesAreTold: each case in which headrace answers otherwise than the reference, on purpose, stands in
+// docs/COMPATIBILITY.md by its name.
+func TestDifferencesAreTold(t *testing.T) {
+	page, err := os.ReadFile("docs/COMPATIBILITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := differences(t, "conformance/recorded.go", "conformance/http.go", "conformance/produce.go")
+	if len(names) < 9 {
+		t.Errorf("found %d differences only: %q", len(names), names)
+	}
+	for _, name := range names {
+		if !strings.Contains(string(page), "`"+name+"`") && !strings.Contains(string(page), `"`+name+`"`) {
+			t.Errorf("docs/COMPATIBILITY.md does not tell of %q", name)
+		}
+	}
+}
+
+// differences are the names of the cases in files that have an answer of our own: the keys of the map "different", and
+// the name beside a member "ours" or "reference".
+func differences(t *testing.T, files ...string) []string {
+	t.Helper()
+	var names []string
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ValueSpec:
+				if n.Names[0].Name == "different" {
+					for key := range members(n.Values[0]) {
+						names = append(names, key)
+					}
+				}
+			case *ast.CompositeLit:
+				m := members(n)
+				if name, ok := m["name"].(*ast.BasicLit); ok && (m["ours"] != nil || m["reference"] != nil) {
+					text, err := strconv.Unquote(name.Value)
+					if err != nil {
+						t.Fatal(err)
+					}
+					names = append(names, text)
+				}
+			}
+			return true
+		})
+	}
+	return names
+}
+
+// members are the keyed elements of a composite literal, none of another expression.
+func members(e ast.Expr) map[string]ast.Expr {
+	found := map[string]ast.Expr{}
+	lit, ok := e.(*ast.CompositeLit)
+	if !ok {
+		return found
+	}
+	for _, element := range lit.Elts {
+		pair, ok := element.(*ast.KeyValueExpr)
+		if !ok {
+			continue
+		}
+		switch key := pair.Key.(type) {
+		case *ast.Ident:
+			found[key.Name] = pair.Value
+		case *ast.BasicLit:
+			if text, err := strconv.Unquote(key.Value); err == nil {
+				found[text] = pair.Value
+			}
+		}
+	}
+	return found
 }

@@ -119,7 +119,7 @@ func pages(t *testing.T) map[string]string {
 }
 
 // commandLine finds calls of the program: headrace SUB …, go run ./cmd/headrace SUB ….
-var commandLine = regexp.MustCompile("(?m)(?:^|[ `(])(?:headrace|\\./cmd/headrace|\\./headrace) ((?:serve|dev|batch|stream|emulate|topics|check|openapi|version|healthcheck)\\b[^`|&;)\n]*)")
+var commandLine = regexp.MustCompile("(?m)(?:^|[ `(])(?:headrace|\\./cmd/headrace|\\./headrace) ((?:serve|dev|batch|stream|emulate|topics|check|openapi|version|healthcheck)(?: [^`|&;)\n]*)?)(?:[`|&;)\n]|$)")
 
 // TestDocsCallWhatThereIs: each command line in the docs names a subcommand that exists, and flags that it has.
 func TestDocsCallWhatThereIs(t *testing.T) {
