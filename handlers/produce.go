@@ -60,8 +60,8 @@ func (h *Handlers) produce(w http.ResponseWriter, r *http.Request, answer string
 	acks := h.producer.Produce(r.Context(), p.recs)
 	status := p.encode(acks, h.cfg.ProduceErrorStrict)
 	writeBody(w, status, answer, p.answer)
-	if abandoned(acks) {
-		b.abandon() // Kafka's client may still be sending from it
+	if unknown := unknownOutcome(acks); unknown != nil {
+		unknown.AfterEnd(b.abandon) // until then Kafka's client holds the memory
 		return nil
 	}
 	b.release()
@@ -81,14 +81,15 @@ func (h *Handlers) finish(p *produceRequest) {
 	}
 }
 
-// abandoned reports whether the end of some record is unknown.
-func abandoned(acks []record.Ack) bool {
+// unknownOutcome returns the error of records whose end nobody waited for, or nil.
+func unknownOutcome(acks []record.Ack) *kafkaclient.UnknownOutcomeError {
 	for _, ack := range acks {
-		if ack.Err != nil && errors.Is(ack.Err, kafkaclient.ErrUnknownOutcome) {
-			return true
+		var unknown *kafkaclient.UnknownOutcomeError
+		if ack.Err != nil && errors.As(ack.Err, &unknown) {
+			return unknown
 		}
 	}
-	return false
+	return nil
 }
 
 // open reads what the head of the request says.

@@ -15,6 +15,20 @@ var ErrTimeout = errors.New("timed out")
 // ErrUnknownOutcome says that nobody waited for the end of a record: it may be stored.
 var ErrUnknownOutcome = errors.New("the wait for Kafka's answer ended first: the record may have been stored")
 
+// UnknownOutcomeError is the ErrUnknownOutcome of one Produce, which all its acks share. It knows
+// when the client has done with the records.
+type UnknownOutcomeError struct{ call *call }
+
+func (e *UnknownOutcomeError) Error() string { return ErrUnknownOutcome.Error() }
+
+// Unwrap returns ErrUnknownOutcome.
+func (e *UnknownOutcomeError) Unwrap() error { return ErrUnknownOutcome }
+
+// AfterEnd calls f once, when nothing holds the bytes of the records any more: at once, or when
+// Kafka has answered after all or the producer is closed. While no broker answers that may be
+// never. f must not block.
+func (e *UnknownOutcomeError) AfterEnd(f func()) { e.call.afterEnd(f) }
+
 // NotInMetadataError says that a topic, or a partition of it, does not exist on the brokers.
 // Its text is the Java client's.
 type NotInMetadataError struct {

@@ -91,10 +91,10 @@ func producerOptions(cfg ProducerConfig) []kgo.Opt {
 // Produce writes recs and waits until each is stored or has failed.
 // The answer has one Ack per record, in the order of recs; Ack.Err is nil when Partition and
 // Offset are valid. Errors are of this package (*NotInMetadataError, *RecordTooLargeError,
-// *InvalidTopicError, ErrTimeout, ErrUnknownOutcome) or Kafka's own (*kerr.Error).
-// recs and their bytes must not change until Produce returns; when an Ack is
-// ErrUnknownOutcome, never: ctx or the time of delivery ended first, and that record may
-// still be stored.
+// *InvalidTopicError, ErrTimeout, *UnknownOutcomeError) or Kafka's own (*kerr.Error).
+// recs and their bytes must not change until Produce returns. When an Ack is a
+// *UnknownOutcomeError (ctx or the time of delivery ended first, and that record may still be
+// stored), they must not change before that has ended.
 func (p *Producer) Produce(ctx context.Context, recs []record.Record) []record.Ack {
 	acks := make([]record.Ack, len(recs))
 	started := time.Now()
@@ -138,8 +138,9 @@ func (p *Producer) send(ctx context.Context, c *call, recs []record.Record, acks
 		p.kafka.Produce(context.Background(), &c.recs[n], c.promise)
 	}
 	if !c.wait(ctx, p.cfg.DeliveryTimeout+p.cfg.RequestTimeout) {
+		unknown := &UnknownOutcomeError{call: c}
 		for _, i := range c.todo {
-			acks[i].Err = ErrUnknownOutcome
+			acks[i].Err = unknown
 		}
 		return false
 	}
@@ -249,6 +250,8 @@ type call struct {
 
 	mu     sync.Mutex
 	failed map[*kgo.Record]error
+	ended  bool   // every record has come to its end
+	after  func() // called then, when nobody waits
 }
 
 // callRecordsKept bounds the memory that an idle call holds: 4096 records are about 1 MB.
@@ -266,15 +269,37 @@ func newCall() *call {
 			c.mu.Unlock()
 		}
 		if c.left.Add(-1) == 0 {
-			c.done <- struct{}{}
+			c.end()
 		}
 	}
 	return c
 }
 
+func (c *call) end() {
+	c.mu.Lock()
+	c.ended = true
+	after := c.after
+	c.mu.Unlock()
+	c.done <- struct{}{} // from here on the call may be another's
+	if after != nil {
+		after()
+	}
+}
+
+// afterEnd calls f when every record of the call, which nobody waits for, has come to its end.
+func (c *call) afterEnd(f func()) {
+	c.mu.Lock()
+	ended := c.ended
+	c.after = f
+	c.mu.Unlock()
+	if ended {
+		f()
+	}
+}
+
 func (c *call) start() {
 	n := len(c.todo)
-	c.failed = nil
+	c.failed, c.ended = nil, false
 	if cap(c.recs) < n {
 		c.recs = make([]kgo.Record, n)
 	}

@@ -201,10 +201,23 @@ func TestCallerThatLeaves(t *testing.T) {
 		second <- p.Produce(t.Context(), []record.Record{{Topic: "orders", Partition: 0, Value: []byte("other")}})
 	}()
 	leave()
-	if acks := <-first; !errors.Is(acks[0].Err, ErrUnknownOutcome) {
-		t.Errorf("acks[0].Err = %v, want ErrUnknownOutcome", acks[0].Err)
+	var unknown *UnknownOutcomeError
+	if acks := <-first; !errors.Is(acks[0].Err, ErrUnknownOutcome) || !errors.As(acks[0].Err, &unknown) {
+		t.Fatalf("acks[0].Err = %v, want ErrUnknownOutcome", acks[0].Err)
+	}
+	ended := make(chan struct{})
+	unknown.AfterEnd(func() { close(ended) })
+	select {
+	case <-ended:
+		t.Error("the record has ended before Kafka answered")
+	default:
 	}
 	close(release)
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the record has not ended though Kafka answered")
+	}
 	if acks := <-second; acks[0].Err != nil {
 		t.Errorf("the other caller's record failed: %v", acks[0].Err)
 	}
