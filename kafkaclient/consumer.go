@@ -73,7 +73,7 @@ func NewConsumer(cfg ConsumerConfig, handover Handover, log *slog.Logger) (*Cons
 		kgo.FetchMaxPartitionBytes(cfg.FetchMaxPartition),
 		kgo.FetchMinBytes(cfg.FetchMinBytes),
 		kgo.FetchMaxWait(cfg.FetchMaxWait),
-		kgo.MetadataMinAge(min(cfg.MetadataMaxAge, time.Second)),
+		kgo.MetadataMinAge(min(cfg.MetadataMaxAge, 250*time.Millisecond)), // what needs a refresh waits this long
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) {
 			handover.Assigned(partitions(m))
 		}),

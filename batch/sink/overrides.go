@@ -15,7 +15,7 @@ import (
 // partitions move, and a new topic is found, while somebody watches.
 const (
 	sessionTimeout    = 8 * time.Second // brokers take 6 s at least (group.min.session.timeout.ms)
-	heartbeatInterval = time.Second
+	heartbeatInterval = time.Second / 2 // how soon members notice that partitions are to move
 	rebalanceTimeout  = 60 * time.Second
 	metadataMaxAge    = 5 * time.Second
 	fetchMaxBytes     = 4 << 20 // of one answer of one broker, per task

@@ -256,10 +256,11 @@ func (t *task) fetchAgain(l *lane) {
 // add appends one record to the lane's open file and closes it when it is full.
 func (t *task) add(l *lane, rec *record.Record) error {
 	var buffer []byte
+	need := len(rec.Value) + len(t.cfg.Separator)
 	if l.open != nil {
-		buffer = l.open.body
+		buffer = t.grow(l.open.body, need)
 	} else {
-		buffer = make([]byte, 0, max(len(rec.Value)+len(t.cfg.Separator), l.hint))
+		buffer = make([]byte, 0, max(need, l.hint))
 	}
 	body, what, err := t.lines.appendTo(buffer, rec)
 	if what != writable {
@@ -282,6 +283,16 @@ func (t *task) add(l *lane, rec *record.Record) error {
 	}
 	t.charge(l, cap(f.body))
 	return nil
+}
+
+// grow makes room for need more bytes. It doubles, up to one part and a record: append's own
+// steps of a quarter copy a large file four times.
+func (t *task) grow(buffer []byte, need int) []byte {
+	if len(buffer)+need <= cap(buffer) {
+		return buffer
+	}
+	size := max(min(2*cap(buffer), t.cfg.PartBytes), len(buffer)) + need
+	return append(make([]byte, 0, size), buffer...)
 }
 
 // skip decides on a record that cannot be written.
