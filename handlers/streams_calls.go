@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"headrace/rawjson"
 )
@@ -214,6 +215,8 @@ func shardCount(request createRequest) (int64, error) {
 	text := string(request.shardCount)
 	if text[0] == '"' {
 		text = string(rawjson.Unquote(request.shardCount))
+	} else if whole, fraction, ok := strings.Cut(text, "."); ok && strings.Trim(fraction, "0") == "" {
+		text = whole // 3.0 is the whole number 3
 	}
 	for i := range len(text) {
 		if c := text[i]; c-'0' >= 10 && (i > 0 || c != '-' || len(text) == 1) {

@@ -76,6 +76,7 @@ func compressed(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		w.Header().Del("Vary") // which gzhttp adds
 		zipped.ServeHTTP(w, r)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,12 +72,15 @@ func (g *gateway) ready(ctx context.Context) error {
 	return err
 }
 
-// run listens, and answers requests until ctx ends or a job fails. Then it takes no more requests,
-// answers those under way, ends the jobs, writes what the producer holds, and closes all.
+// run listens, and answers requests until ctx ends. Then it takes no more requests, answers those
+// under way, ends the jobs, writes what the producer holds, and closes all. A job that fails does
+// not take the gateway along, as a failed task leaves a Connect worker at work: its error is
+// logged at once, and returned at the end.
 func (g *gateway) run(ctx context.Context, jobs ...job) error {
 	if err := g.server.Listen(ctx); err != nil {
 		return errors.Join(err, g.close(ctx))
 	}
+	var failed failures
 	group, serving := errgroup.WithContext(ctx)
 	working, endJobs := context.WithCancel(context.WithoutCancel(ctx)) // jobs outlive the last request
 	defer endJobs()
@@ -85,14 +89,39 @@ func (g *gateway) run(ctx context.Context, jobs ...job) error {
 		return g.server.Serve(serving)
 	})
 	for _, work := range jobs {
-		group.Go(func() error { return work(working) })
+		group.Go(func() error {
+			err := work(working)
+			if err != nil {
+				g.log.Error("a job beside the gateway has failed and will not go on by itself; requests are still answered", "err", err)
+				failed.add(err)
+			}
+			return nil
+		})
 	}
 	g.log.Info("Server started, listening for requests...", "addresses", g.server.Addrs())
-	err := errors.Join(group.Wait(), g.close(ctx))
+	err := errors.Join(group.Wait(), failed.join(), g.close(ctx))
 	if err == nil {
 		g.log.Info("server stopped")
 	}
 	return err
+}
+
+// failures are errors of several goroutines.
+type failures struct {
+	mu   sync.Mutex
+	errs []error
+}
+
+func (f *failures) add(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.errs = append(f.errs, err)
+}
+
+func (f *failures) join() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return errors.Join(f.errs...)
 }
 
 // close flushes the producer and closes the clients, on a clock of its own: ctx may be over.

@@ -264,16 +264,21 @@ s3.region=us-east-1
 s3.bucket.name=b
 `
 
-// TestServeSink: what is posted to the gateway is an object of the sink beside it.
-func TestServeSink(t *testing.T) {
+// startSink starts a gateway with a sink of the topic orders beside it, into dir.
+func startSink(t *testing.T, dir string) *served {
+	t.Helper()
 	cluster := newKafka(t, "orders")
-	dir := t.TempDir()
 	connector := filepath.Join(dir, "connector.properties")
 	if err := os.WriteFile(connector, []byte(testConnector+"store.url=file://"+filepath.ToSlash(dir)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := startServe(t, "bootstrap.servers="+cluster.ListenAddrs()[0]+"\nkinesis.enable=false\n", "--sink", connector)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/topics/orders", strings.NewReader(`{"records":[{"value":{"n":1}}]}`))
+	return startServe(t, "bootstrap.servers="+cluster.ListenAddrs()[0]+"\nkinesis.enable=false\n", "--sink", connector)
+}
+
+// post posts records to the topic orders.
+func (s *served) post(t *testing.T, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/topics/orders", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,12 +286,34 @@ func TestServeSink(t *testing.T) {
 	if status, body := do(t, req); status != http.StatusOK {
 		t.Fatalf("POST /topics/orders: %d %s", status, body)
 	}
+}
+
+// TestServeSink: what is posted to the gateway is an object of the sink beside it.
+func TestServeSink(t *testing.T) {
+	dir := t.TempDir()
+	s := startSink(t, dir)
+	s.post(t, `{"records":[{"value":{"n":1}}]}`)
 	object := filepath.Join(dir, "b", "topics", "orders", "partition=0", "orders+0+0000000000.json")
 	if got := awaitFile(t, object); got != "{\"n\":1}\n" {
 		t.Errorf("%s holds %q", object, got)
 	}
 	if code := s.end(t); code != exitDone {
 		t.Errorf("exit code %d, want %d", code, exitDone)
+	}
+}
+
+// TestServeOutlivesItsSink: a record that the sink cannot pass stops the sink, not the gateway.
+// It once took the gateway along, and every restart again.
+func TestServeOutlivesItsSink(t *testing.T) {
+	s := startSink(t, t.TempDir())
+	s.post(t, `{"records":[{"value":null}]}`)
+	line := s.logs.wait(t, "a job beside the gateway has failed and will not go on by itself; requests are still answered")
+	if cause := fmt.Sprint(line["err"]); !strings.Contains(cause, "topic orders partition 0 offset 0") {
+		t.Errorf("logged %s, want the record's place", cause)
+	}
+	s.post(t, `{"records":[{"value":{"n":1}}]}`)
+	if code := s.end(t); code != exitFailed {
+		t.Errorf("exit code %d, want %d", code, exitFailed)
 	}
 }
 
