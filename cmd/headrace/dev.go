@@ -256,15 +256,55 @@ func (l *laptop) makeTopics(ctx context.Context, cfg kinesisclient.Config) error
 		if err := l.kafka.CreateTopic(topicName(event), 1); err != nil {
 			return fmt.Errorf("making topic %s: %w", topicName(event), err)
 		}
-		body := kinesisclient.NewBody()
-		body.Bytes = fmt.Appendf(body.Bytes, `{"StreamName":%q,"ShardCount":1}`, streamName(event))
-		_, err := client.Call(ctx, "CreateStream", body)
-		body.Free()
-		if err != nil {
+		if err := makeStream(ctx, client, streamName(event)); err != nil {
 			return fmt.Errorf("making stream %s: %w", streamName(event), err)
 		}
 	}
 	return nil
+}
+
+// streamTimeout bounds the making of one stream.
+const streamTimeout = 10 * time.Second
+
+// makeStream makes a stream of one shard and waits until it can be written to.
+func makeStream(ctx context.Context, client *kinesisclient.Client, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
+	defer cancel()
+	call := func(op, text string) ([]byte, error) {
+		body := kinesisclient.NewBody()
+		defer body.Free()
+		body.Bytes = append(body.Bytes, text...)
+		answer, err := client.Call(ctx, op, body)
+		if err != nil {
+			return nil, err
+		}
+		return answer.Body, nil
+	}
+	if _, err := call("CreateStream", fmt.Sprintf(`{"StreamName":%q,"ShardCount":1}`, name)); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		text, err := call("DescribeStreamSummary", fmt.Sprintf(`{"StreamName":%q}`, name))
+		if err != nil {
+			return err
+		}
+		var answer struct {
+			StreamDescriptionSummary struct{ StreamStatus string }
+		}
+		if err := json.Unmarshal(text, &answer); err != nil {
+			return fmt.Errorf("reading the stream's status: %w", err)
+		}
+		if answer.StreamDescriptionSummary.StreamStatus == "ACTIVE" {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func topicName(event string) string { return devPrefix + "." + event }
@@ -324,8 +364,8 @@ func (l *laptop) post(ctx context.Context, base string) error {
 	}
 	summary, err := posts.Run(ctx)
 	l.summary.Emulated = summary.Posts
-	if err == nil && summary.Total().Failed > 0 {
-		err = fmt.Errorf("%d of %d events were not acknowledged: %v", summary.Total().Failed, summary.Total().Sent, summary.Causes)
+	if err != nil && len(summary.Causes) > 0 {
+		err = fmt.Errorf("%w, first: %s: %s", err, summary.Causes[0].Place, summary.Causes[0].Text)
 	}
 	return err
 }
