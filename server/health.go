@@ -8,7 +8,7 @@ import (
 )
 
 // readyTimeout bounds the question whether requests would succeed.
-const readyTimeout = 5 * time.Second
+const readyTimeout = 2 * time.Second
 
 // Version says which build this is.
 type Version struct {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -14,12 +13,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// "main" in scripts is the program as a process of its own, with the script's environment.
-	testscript.Main(m, map[string]func(){
-		"main": func() {
-			os.Exit(run(context.Background(), os.Args[1:], process{os.Stdout, os.Stderr, os.Environ()}))
-		},
-	})
+	// "main" is the program as a process of its own: in scripts, and for exec.Command.
+	testscript.Main(m, map[string]func(){"main": main})
 }
 
 // TestScripts runs the command lines of testdata/script.
