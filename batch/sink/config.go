@@ -44,7 +44,7 @@ type Config struct {
 	PartBytes    int            // s3.part.size: an object over it goes in parts of this size
 	RetryBackoff time.Duration  // retry.backoff.ms: pause before a failed object is tried again
 
-	MemoryBytes    int64         // headrace.memory.bytes: open and unfinished files of this process
+	MemoryBytes    int64         // headrace.memory.bytes: open and unfinished files of this process; each task may exceed it by a part and a poll
 	Uploads        int           // headrace.uploads: objects under way at the same time
 	CommitInterval time.Duration // headrace.commit.interval.ms: longest wait of a finished object for its commit
 	DrainTimeout   time.Duration // headrace.drain.timeout.ms: longest wait for unfinished objects at the end
@@ -76,9 +76,10 @@ type ConfigError struct{ Faults []string }
 
 func (e *ConfigError) Error() string { return strings.Join(e.Faults, "\n") }
 
-// defaultPartBytes is used when s3.part.size is not given. The reference's 25 MiB per open file
-// is the memory its users complain of; the size shows nowhere but in the ETag.
-const defaultPartBytes = 8 << 20
+// defaultPartBytes is used when s3.part.size is not given: the least that S3 takes. The
+// reference's 25 MiB per open file is the memory its users complain of; the size shows nowhere
+// but in the ETag.
+const defaultPartBytes = store.MinPartBytes
 
 // ParseConfig reads a connector's properties file or flat JSON object. warnings tell what is
 // accepted without effect by mistake (unknown keys, odd lines). The error is a *ConfigError that

@@ -37,7 +37,7 @@ func TestUsersConnectorIsTakenAsItIs(t *testing.T) {
 	if cfg.S3.Bucket != "demo-bucket" || cfg.S3.Region != "eu-west-1" || !cfg.S3.PathStyle || cfg.S3.Retries != 3 || cfg.S3.RetryBackoff != 200*time.Millisecond {
 		t.Errorf("S3 = %+v", cfg.S3)
 	}
-	if cfg.RetryBackoff != 5*time.Second || cfg.PartBytes != 8<<20 || cfg.MemoryBytes != 64<<20 || cfg.Uploads != 16 {
+	if cfg.RetryBackoff != 5*time.Second || cfg.PartBytes != 5<<20 || cfg.MemoryBytes != 48<<20 || cfg.Uploads != 16 {
 		t.Errorf("defaults are %+v", cfg)
 	}
 }

@@ -71,7 +71,7 @@ type lane struct {
 	next      int64     // offset of the record to be handled next
 	open      *file     // nil: the next record opens one
 	hint      int       // bytes that the last file's buffer came to
-	charged   int       // bytes of the open buffer counted in task.openBytes
+	charged   int       // bytes of the open buffer counted in memory.open
 	turnOver  bool      // has closed a file since its turn began
 	notBefore time.Time // a parked lane goes on then
 

@@ -152,6 +152,7 @@ func (j *Job) Stats() Stats {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s.Retries = u.retries
+	s.BufferedBytes = u.memory.open.Load() + u.memory.pending.Load()
 	for topic, c := range maps.All(u.written) {
 		s.Topics[topic] = *c
 		s.Total.Records += c.Records
@@ -162,7 +163,6 @@ func (j *Job) Stats() Stats {
 		s.SkippedNull += t.skippedNull.Load()
 		s.SkippedBad += t.skippedBad.Load()
 		s.OpenFiles += t.openFiles.Load()
-		s.BufferedBytes += t.openBytes.Load() + t.pending
 		for _, l := range t.lanes {
 			s.Lag += max(0, l.end-l.position())
 		}

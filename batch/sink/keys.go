@@ -156,7 +156,7 @@ func knownKeys() map[string]key {
 
 		// Our own.
 		"headrace.json.text":          {def: "preserve", check: oneOfFold("preserve", "java")},
-		"headrace.memory.bytes":       {def: "67108864", check: long(1 << 20)},
+		"headrace.memory.bytes":       {def: "50331648", check: long(1 << 20)},
 		"headrace.uploads":            {def: "16", check: integer(1, 1024)},
 		"headrace.commit.interval.ms": {def: "1000", check: long(10)},
 		"headrace.drain.timeout.ms":   {def: "10000", check: long(0)},

@@ -17,7 +17,7 @@ const parkedPause = 5 * time.Second
 
 // relieve parks and unparks lanes after a poll. own is held.
 func (t *task) relieve() {
-	if t.openBytes.Load() > t.budget/2 {
+	if t.uploads.memory.open.Load() > t.uploads.memory.limit*3/4 {
 		t.parkSmallest()
 	}
 	if len(t.parked) == 0 {
@@ -27,17 +27,18 @@ func (t *task) relieve() {
 	t.unparkNext()
 }
 
-// parkSmallest parks open lanes, those with the most in hand last, until a quarter of the
-// memory is in use. One goes on in any case.
+// parkSmallest parks open lanes, those with the most in hand last, until the task's are down to
+// its share of half the memory. One goes on in any case.
 func (t *task) parkSmallest() {
 	open := t.openLanes()
 	slices.SortFunc(open, func(a, b *lane) int {
 		// A file that is partly stored costs the most to begin again.
 		return cmp.Or(cmp.Compare(b.open.bytes, a.open.bytes), cmp.Compare(b.charged, a.charged))
 	})
+	share := t.uploads.memory.limit / 2 / int64(t.cfg.TasksMax)
 	kept := int64(0)
 	for i, l := range open {
-		if kept += int64(l.charged); i > 0 && kept > t.budget/4 {
+		if kept += int64(l.charged); i > 0 && kept > share {
 			kept -= int64(l.charged)
 			t.park(l)
 		}
@@ -90,11 +91,11 @@ func (t *task) park(l *lane) {
 	t.log.Debug("partition waits for memory", "topic", l.Topic, "partition", l.Partition, "offset", l.next)
 }
 
-// unparkNext lets lanes go on while three quarters of the memory are free: their first records
-// show with the next poll how much they need.
+// unparkNext lets the next lane go on while half of the memory is free of open files: the next
+// polls show how much it needs.
 func (t *task) unparkNext() {
 	for _, l := range slices.Clone(t.parked) {
-		if t.openBytes.Load() > t.budget/4 {
+		if t.uploads.memory.open.Load() > t.uploads.memory.limit/2 {
 			return
 		}
 		if time.Now().Before(l.notBefore) {

@@ -38,7 +38,6 @@ func (e *RecordError) Unwrap() error { return e.Err }
 type task struct {
 	id       int
 	cfg      *Config
-	budget   int64 // bytes of open and unfinished files
 	consumer *kafkaclient.Consumer
 	uploads  *uploads
 	metrics  *metrics
@@ -50,7 +49,6 @@ type task struct {
 	own    sync.Mutex
 	parked []*lane // waiting for memory, in turn
 
-	openBytes atomic.Int64 // of buffers being filled
 	openFiles atomic.Int64
 
 	skippedNull, skippedBad atomic.Int64
@@ -59,9 +57,7 @@ type task struct {
 	lanes    map[kafkaclient.TopicPartition]*lane
 	assigned map[kafkaclient.TopicPartition]bool
 	joined   bool
-	pending  int64 // bytes handed over and not durable
 
-	room chan struct{} // memory was freed
 	idle chan struct{} // a lane has nothing under way: a good moment to commit
 
 	commitMu sync.Mutex // one commit at a time, the later with the later offsets
@@ -69,11 +65,10 @@ type task struct {
 
 func newTask(id int, cfg *Config, kafka kafkaclient.Config, u *uploads, m *metrics, log *slog.Logger) (*task, error) {
 	t := &task{
-		id: id, cfg: cfg, budget: cfg.MemoryBytes / int64(cfg.TasksMax), uploads: u, metrics: m,
+		id: id, cfg: cfg, uploads: u, metrics: m,
 		log: log.With("task", id), lines: newLines(cfg),
 		lanes:    map[kafkaclient.TopicPartition]*lane{},
 		assigned: map[kafkaclient.TopicPartition]bool{},
-		room:     make(chan struct{}, 1),
 		idle:     make(chan struct{}, 1),
 	}
 	consumerConfig, err := cfg.consumer(kafka)
@@ -110,7 +105,7 @@ func (t *task) run(ctx context.Context) error {
 
 func (t *task) loop(ctx context.Context) error {
 	for {
-		if err := t.waitForRoom(ctx); err != nil {
+		if err := t.uploads.memory.wait(ctx); err != nil {
 			return err
 		}
 		batches, err := t.poll(ctx)
@@ -136,36 +131,6 @@ func (t *task) poll(ctx context.Context) ([]kafkaclient.Batch, error) {
 		return nil, nil
 	}
 	return batches, err
-}
-
-// waitForRoom pushes back: nothing is read while memory is full and uploads will free some.
-func (t *task) waitForRoom(ctx context.Context) error {
-	for t.full() {
-		select {
-		case <-t.room:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return ctx.Err()
-}
-
-func (t *task) full() bool {
-	t.uploads.mu.Lock()
-	defer t.uploads.mu.Unlock()
-	return t.pending > 0 && t.pending+t.openBytes.Load() > t.budget
-}
-
-// laneLimit is how many unfinished bytes one lane may hold before it is not fetched further.
-// uploads.mu is held.
-func (t *task) laneLimit() int64 { return t.budget / int64(len(t.lanes)+1) }
-
-// signal wakes waitForRoom.
-func (t *task) signal() {
-	select {
-	case t.room <- struct{}{}:
-	default:
-	}
 }
 
 // signalIdle wakes the committer.
@@ -223,6 +188,7 @@ func (t *task) lane(batch *kafkaclient.Batch) *lane {
 	l := &lane{TopicPartition: batch.TopicPartition, task: t, next: first, tail: first, seen: first, committed: first}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	t.lanes[l.TopicPartition] = l
+	t.uploads.lanes++
 	return l
 }
 
@@ -240,7 +206,7 @@ func (t *task) publish(l *lane, end int64) {
 	if len(l.queue) == 0 && l.open == nil {
 		t.signalIdle() // records were only skipped
 	}
-	if !l.paused && l.pending > t.laneLimit() {
+	if !l.paused && l.pending > t.uploads.laneLimit() {
 		l.paused = true
 		t.consumer.Pause(l.TopicPartition)
 	}
@@ -343,7 +309,7 @@ func (t *task) closeFile(l *lane) {
 // charge counts the lane's open buffer.
 func (t *task) charge(l *lane, size int) {
 	if size != l.charged {
-		t.openBytes.Add(int64(size - l.charged))
+		t.uploads.memory.open.Add(int64(size - l.charged))
 		l.charged = size
 	}
 }
@@ -442,6 +408,7 @@ func (t *task) forget(l *lane) {
 	t.uploads.mu.Lock()
 	defer t.uploads.mu.Unlock()
 	delete(t.lanes, l.TopicPartition)
+	t.uploads.lanes--
 	t.consumer.Resume(l.TopicPartition) // a pause would outlive the assignment
 }
 

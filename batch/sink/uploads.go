@@ -16,6 +16,7 @@ import (
 type uploads struct {
 	store   store.Store
 	backoff time.Duration
+	memory  *memory
 	log     *slog.Logger
 	metrics *metrics
 	fail    func(error) // ends the job
@@ -23,6 +24,7 @@ type uploads struct {
 	mu      sync.Mutex
 	work    sync.Cond // for workers: something to do, or the end
 	settled sync.Cond // for drain: a file has come to rest
+	lanes   int       // of all tasks
 	ring    []*lane   // lanes with ready files, in turn
 	trash   []*file   // uploads in parts to be aborted
 	stopped bool
@@ -31,7 +33,7 @@ type uploads struct {
 }
 
 func newUploads(objects store.Store, cfg *Config, log *slog.Logger, m *metrics, fail func(error)) *uploads {
-	u := &uploads{store: objects, backoff: cfg.RetryBackoff, log: log, metrics: m, fail: fail, written: map[string]*Count{}}
+	u := &uploads{store: objects, backoff: cfg.RetryBackoff, memory: newMemory(cfg.MemoryBytes), log: log, metrics: m, fail: fail, written: map[string]*Count{}}
 	u.work.L, u.settled.L = &u.mu, &u.mu
 	return u
 }
@@ -112,7 +114,8 @@ func (u *uploads) handOver(f *file, part []byte, last bool) {
 	f.parts = append(f.parts, part)
 	f.bytes += int64(len(part))
 	f.closed = last
-	l.addPending(int64(cap(part)))
+	l.pending += int64(cap(part))
+	u.memory.pending.Add(int64(cap(part)))
 	if !f.listed {
 		f.listed = true
 		l.queue = append(l.queue, f)
@@ -125,10 +128,9 @@ func (u *uploads) handOver(f *file, part []byte, last bool) {
 	}
 }
 
-func (l *lane) addPending(n int64) {
-	l.pending += n
-	l.task.pending += n
-}
+// laneLimit is how many unfinished bytes one lane may hold before it is not fetched further, so
+// that a lane whose writes fail leaves memory to the others. mu is held.
+func (u *uploads) laneLimit() int64 { return u.memory.limit / int64(u.lanes+1) }
 
 // enqueue makes f ready, in front of the lane's others when it is tried again.
 func (u *uploads) enqueue(f *file, front bool) {
@@ -194,16 +196,16 @@ func (u *uploads) partStored(f *file) {
 	if f.dropped {
 		return // with its memory
 	}
-	f.lane.free(f.parts[0])
+	u.free(f.lane, f.parts[0])
 	f.parts[0] = nil
 	f.parts = f.parts[1:]
 }
 
 // free gives back the memory of a part. mu is held.
-func (l *lane) free(part []byte) {
-	l.addPending(-int64(cap(part)))
-	l.task.signal()
-	if l.paused && !l.gone && l.pending <= l.task.laneLimit()/2 {
+func (u *uploads) free(l *lane, part []byte) {
+	l.pending -= int64(cap(part))
+	u.memory.release(int64(cap(part)))
+	if l.paused && !l.gone && l.pending <= u.laneLimit()/2 {
 		l.paused = false
 		l.task.fetchAgain(l)
 	}
@@ -342,13 +344,12 @@ func (u *uploads) drop(f *file) {
 func (u *uploads) discard(f *file) {
 	f.dropped = true
 	for _, part := range f.parts {
-		f.lane.addPending(-int64(cap(part)))
+		u.free(f.lane, part)
 	}
 	if f.upload != nil && !f.flying && !f.done {
 		u.trash = append(u.trash, f)
 		u.work.Signal()
 	}
-	f.lane.task.signal()
 }
 
 func (u *uploads) leaveRing(l *lane) {
