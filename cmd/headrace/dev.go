@@ -200,11 +200,13 @@ func (l *laptop) startStreams(ctx context.Context) (closeAll func(), err error) 
 		return closeAll, err
 	}
 	closers = append(closers, l.kafka.Close)
+	l.tellOtherPort("Kafka", embedded.KafkaPort, l.kafka.Addr())
 	ln, err := embedded.Listen(ctx, devKinesisPort)
 	if err != nil {
 		return closeAll, fmt.Errorf("starting the embedded Kinesis: %w", err)
 	}
 	l.endpoint = "http://" + ln.Addr().String()
+	l.tellOtherPort("Kinesis", devKinesisPort, ln.Addr().String())
 	l.kinesis = embedded.NewKinesis(embedded.DefaultKinesisConfig(), l.log)
 	server := &http.Server{Handler: l.kinesis, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
@@ -228,6 +230,13 @@ func (l *laptop) startStreams(ctx context.Context) (closeAll func(), err error) 
 	closers = append(closers, l.sink.close)
 	l.gateway, err = newGateway(ctx, cfg, l.log, reg)
 	return closeAll, err
+}
+
+// tellOtherPort says so when something listens on another port than people expect.
+func (l *laptop) tellOtherPort(what string, port int, addr string) {
+	if !strings.HasSuffix(addr, fmt.Sprintf(":%d", port)) {
+		l.log.Warn("port is taken, using another", "of", what, "port", port, "used", addr)
+	}
 }
 
 // config is the gateway's, as a user's file would say it.
