@@ -190,3 +190,30 @@ func sinkKnows(name string) bool {
 	_, warnings, _ := sink.ParseConfig([]byte(usersConnector + name + "=1\n"))
 	return !slices.ContainsFunc(warnings, func(w string) bool { return strings.HasPrefix(w, "unknown key "+name+" ") })
 }
+
+// TestOperationsHasTheSinksDefaults: the defaults that docs/OPERATIONS.md tells of a connector's own keys are those of the sink.
+func TestOperationsHasTheSinksDefaults(t *testing.T) {
+	page, err := os.ReadFile(operationsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := sink.ParseConfig([]byte(usersConnector))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := map[bool]string{false: "preserve", true: "java"}
+	for key, value := range map[string]any{
+		"headrace.json.text":          text[cfg.JavaJSON],
+		"headrace.memory.bytes":       cfg.MemoryBytes,
+		"headrace.uploads":            cfg.Uploads,
+		"headrace.commit.interval.ms": cfg.CommitInterval.Milliseconds(),
+		"headrace.drain.timeout.ms":   cfg.DrainTimeout.Milliseconds(),
+	} {
+		if row := fmt.Sprintf("| `%s` | `%v` |", key, value); !strings.Contains(string(page), row) {
+			t.Errorf("docs/OPERATIONS.md has no row %s", row)
+		}
+		if !sinkKnows(key) {
+			t.Errorf("the sink does not know %s", key)
+		}
+	}
+}
