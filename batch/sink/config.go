@@ -187,7 +187,7 @@ func (p *parser) config() Config {
 		JavaJSON:       strings.EqualFold(p.value("headrace.json.text"), "java"),
 		Separator:      p.value("format.bytearray.separator"),
 		IgnoreNulls:    strings.EqualFold(p.value("behavior.on.null.values"), "ignore"),
-		TolerateAll:    p.value("errors.tolerance") == "all",
+		TolerateAll:    strings.EqualFold(p.value("errors.tolerance"), "all"),
 		LogBadRecords:  p.boolean("errors.log.enable"),
 		S3: store.S3Config{
 			Bucket:          p.value("s3.bucket.name"),

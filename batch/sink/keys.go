@@ -58,7 +58,7 @@ func knownKeys() map[string]key {
 		"transforms":                        {},
 		"predicates":                        {},
 		"config.action.reload":              {},
-		"errors.tolerance":                  {def: "none", check: oneOf("none", "all")},
+		"errors.tolerance":                  {def: "none", check: oneOfFold("none", "all")},
 		"errors.log.enable":                 {def: "false", check: boolean},
 		"errors.log.include.messages":       {check: boolean},
 		"errors.retry.timeout":              {check: long(-1)},

@@ -171,6 +171,7 @@ type s3Upload struct {
 
 	mu    sync.Mutex
 	parts []types.CompletedPart
+	size  int64
 }
 
 func (u *s3Upload) Part(ctx context.Context, number int32, data []byte) error {
@@ -183,30 +184,45 @@ func (u *s3Upload) Part(ctx context.Context, number int32, data []byte) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.parts = append(u.parts, types.CompletedPart{PartNumber: &number, ETag: out.ETag})
+	u.size += int64(len(data))
 	return nil
 }
 
 func (u *s3Upload) Complete(ctx context.Context) error {
 	u.mu.Lock()
-	parts := slices.Clone(u.parts)
+	parts, size := slices.Clone(u.parts), u.size
 	u.mu.Unlock()
 	slices.SortFunc(parts, func(a, b types.CompletedPart) int { return cmp.Compare(*a.PartNumber, *b.PartNumber) })
 	_, err := u.s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: &u.s.bucket, Key: &u.key, UploadId: &u.id,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	})
+	if isGone(err) && u.s.holds(ctx, u.key, size) {
+		return nil // completed by a try whose answer was lost
+	}
 	if err != nil {
 		return &Error{"completing", u.key, err}
 	}
 	return nil
 }
 
+// isGone reports whether S3 no longer knows an upload.
+func isGone(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == "NoSuchUpload"
+}
+
+// holds reports whether the object is there and has that size.
+func (s *S3) holds(ctx context.Context, key string, size int64) bool {
+	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &key})
+	return err == nil && aws.ToInt64(out.ContentLength) == size
+}
+
 func (u *s3Upload) Abort(ctx context.Context) error {
 	_, err := u.s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
 		Bucket: &u.s.bucket, Key: &u.key, UploadId: &u.id,
 	})
-	var gone *types.NoSuchUpload
-	if err != nil && !errors.As(err, &gone) {
+	if err != nil && !isGone(err) {
 		return &Error{"aborting", u.key, err}
 	}
 	return nil

@@ -308,6 +308,44 @@ func TestS3Failures(t *testing.T) {
 	}
 }
 
+// TestS3LostAnswer: the answer to Complete is lost, and the second try hears that the upload is
+// gone. The object decides whether all is well.
+func TestS3LostAnswer(t *testing.T) {
+	for stored, want := range map[string]bool{"whole": true, "bad": false} {
+		t.Run(stored, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.Method == http.MethodHead && strings.HasSuffix(r.URL.Path, "/k"):
+					w.Header().Set("Content-Length", fmt.Sprint(len(stored)))
+				case r.Method == http.MethodPost && r.URL.Query().Has("uploads"):
+					_, _ = fmt.Fprint(w, "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>")
+				case r.Method == http.MethodPost:
+					w.WriteHeader(http.StatusNotFound)
+					_, _ = fmt.Fprint(w, "<Error><Code>NoSuchUpload</Code></Error>")
+				case r.Method == http.MethodPut:
+					w.Header().Set("ETag", `"1"`)
+				}
+			}))
+			defer server.Close()
+			s, err := OpenS3(t.Context(), s3Config(server.URL, "b"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			upload, err := s.Create(t.Context(), "k")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := upload.Part(t.Context(), 1, []byte("whole")); err != nil {
+				t.Fatal(err)
+			}
+			if err := upload.Complete(t.Context()); (err == nil) != want {
+				t.Errorf("Complete = %v, want success: %v", err, want)
+			}
+		})
+	}
+}
+
 func TestS3BucketIsChecked(t *testing.T) {
 	tests := []struct {
 		name, code string
