@@ -77,7 +77,7 @@ func (c *catchUp) wait(ctx context.Context) error {
 	tick := time.NewTicker(caughtUpEvery)
 	defer tick.Stop()
 	if len(goal) == 0 {
-		c.job.log.Warn("no topic matches", "topics.regex", c.job.cfg.TopicsRegex.String())
+		c.job.log.Warn("no topic matches", "regex", c.job.cfg.TopicsRegex.String())
 		return nil // and no member joins a group for nothing
 	}
 	for {
