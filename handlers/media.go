@@ -52,8 +52,10 @@ func contentType(r *http.Request) (string, error) {
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
 	kind, sub, ok := strings.Cut(mediaType, "/")
 	if !ok || !isToken(kind) || !isToken(sub) {
-		return "", &apiError{http.StatusBadRequest, http.StatusBadRequest,
-			"Content-Type " + strconv.Quote(values[0]) + " is no media type"}
+		return "", &apiError{
+			http.StatusBadRequest, http.StatusBadRequest,
+			"Content-Type " + strconv.Quote(values[0]) + " is no media type",
+		}
 	}
 	return mediaType, nil
 }

@@ -441,7 +441,8 @@ func (p *produceRequest) checkSchemas() error {
 
 // encode writes the answer and returns its status (contract: kafka-rest-v2.md §3.5).
 func (p *produceRequest) encode(acks []record.Ack, strict bool) int {
-	out := append(p.answer[:0], `{"offsets":[`...)
+	out := p.answer[:0]
+	out = append(out, `{"offsets":[`...)
 	p.codes = p.codes[:0]
 	for i, ack := range acks {
 		if i > 0 {
@@ -464,7 +465,8 @@ func (p *produceRequest) encode(acks []record.Ack, strict bool) int {
 		out = append(out, '}')
 		p.codes = append(p.codes, code)
 	}
-	p.answer = append(out, `],"key_schema_id":null,"value_schema_id":null}`...)
+	out = append(out, `],"key_schema_id":null,"value_schema_id":null}`...)
+	p.answer = out
 	return produceStatus(p.codes, strict)
 }
 

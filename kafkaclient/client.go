@@ -50,7 +50,7 @@ func (q quietLogger) Level() kgo.LogLevel {
 // Log writes one message of franz-go.
 func (q quietLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	if level == kgo.LogLevelInfo {
-		q.log.Debug(msg, keyvals...)
+		q.log.Debug(msg, keyvals...) //nolint:sloglint // franz-go's words
 		return
 	}
 	q.Logger.Log(level, msg, keyvals...)

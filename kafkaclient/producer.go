@@ -135,6 +135,7 @@ func (p *Producer) send(ctx context.Context, c *call, recs []record.Record, acks
 	c.start()
 	for n, i := range c.todo {
 		c.fill(n, &recs[i], started)
+		//nolint:contextcheck // one caller's cancel must not take others' records along
 		p.kafka.Produce(context.Background(), &c.recs[n], c.promise)
 	}
 	if !c.wait(ctx, p.cfg.DeliveryTimeout+p.cfg.RequestTimeout) {
@@ -205,7 +206,7 @@ func (p *Producer) explain(ctx context.Context, rec *record.Record, err error, r
 		if errors.As(err, &cause) {
 			return cause
 		}
-		return fmt.Errorf("%w: %s", ErrTimeout, err)
+		return fmt.Errorf("%w: %w", ErrTimeout, err)
 	case errors.Is(err, kgo.ErrClientClosed):
 		return fmt.Errorf("%w: the server is stopping", ErrTimeout)
 	}
