@@ -20,6 +20,7 @@ func (c Config) options() []kgo.Opt {
 		kgo.RequestTimeoutOverhead(c.RequestTimeout),
 		kgo.ConnIdleTimeout(c.ConnIdleTimeout),
 		kgo.MetadataMaxAge(c.MetadataMaxAge),
+		kgo.MetadataMinAge(min(c.MetadataMaxAge, metadataMinAge)),
 		kgo.RetryBackoffFn(func(tries int) time.Duration {
 			return min(c.RetryBackoff<<min(tries-1, 20), c.RetryBackoffMax)
 		}),
@@ -29,6 +30,11 @@ func (c Config) options() []kgo.Opt {
 	}
 	return opts
 }
+
+// metadataMinAge is how long who needs to know more waits for the next look at the cluster: for a
+// partition's new leader, say. franz-go's 5 s made a dead leader's partitions silent for 5 to 10 s,
+// of which the election took 3.
+const metadataMinAge = 250 * time.Millisecond
 
 // quietLogger lets franz-go write to a log. What it calls information is about its own
 // workings, every metadata load and heartbeat: that is debug to us.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -73,7 +72,6 @@ func NewConsumer(cfg ConsumerConfig, handover Handover, log *slog.Logger) (*Cons
 		kgo.FetchMaxPartitionBytes(cfg.FetchMaxPartition),
 		kgo.FetchMinBytes(cfg.FetchMinBytes),
 		kgo.FetchMaxWait(cfg.FetchMaxWait),
-		kgo.MetadataMinAge(min(cfg.MetadataMaxAge, 250*time.Millisecond)), // what needs a refresh waits this long
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) {
 			handover.Assigned(partitions(m))
 		}),

@@ -32,6 +32,7 @@ type Producer struct {
 	kafka *kgo.Client
 	admin *Admin    // the same connections, for asking about topics
 	calls sync.Pool // of *call
+	known sync.Map  // topics that were produced to with success
 
 	mu      sync.Mutex
 	unknown map[string]struct{} // missing topics that were produced to
@@ -88,7 +89,7 @@ func producerOptions(cfg ProducerConfig) []kgo.Opt {
 	return append(opts, kgo.ProducerBatchCompression(codecs[cfg.Compression]))
 }
 
-// Produce writes recs and waits until each is stored or has failed.
+// Produce writes recs, all of one topic, and waits until each is stored or has failed.
 // The answer has one Ack per record, in the order of recs; Ack.Err is nil when Partition and
 // Offset are valid. Errors are of this package (*NotInMetadataError, *RecordTooLargeError,
 // *InvalidTopicError, ErrTimeout, *UnknownOutcomeError) or Kafka's own (*kerr.Error).
@@ -133,10 +134,11 @@ func (p *Producer) refuse(rec *record.Record) error {
 // neither may be used again.
 func (p *Producer) send(ctx context.Context, c *call, recs []record.Record, acks []record.Ack, started time.Time) bool {
 	c.start()
+	patience, cancel := p.patience(recs[c.todo[0]].Topic, started) //nolint:contextcheck // one caller's cancel must not take others' records along
+	defer cancel()
 	for n, i := range c.todo {
 		c.fill(n, &recs[i], started)
-		//nolint:contextcheck // one caller's cancel must not take others' records along
-		p.kafka.Produce(context.Background(), &c.recs[n], c.promise)
+		p.kafka.Produce(patience, &c.recs[n], c.promise)
 	}
 	if !c.wait(ctx, p.cfg.DeliveryTimeout+p.cfg.RequestTimeout) {
 		unknown := &UnknownOutcomeError{call: c}
@@ -146,6 +148,9 @@ func (p *Producer) send(ctx context.Context, c *call, recs []record.Record, acks
 		return false
 	}
 	failed := c.failures()
+	if len(failed) < len(c.todo) {
+		p.learn(c.recs[0].Topic)
+	}
 	again := c.todo[:0]
 	for n, i := range c.todo {
 		if failed == nil || failed[&c.recs[n]] == nil {
@@ -165,6 +170,26 @@ func (p *Producer) send(ctx context.Context, c *call, recs []record.Record, acks
 		c.todo = c.todo[:0]
 	}
 	return true
+}
+
+// loadTime is what the client gets beyond max.block.ms to hear that a topic is missing.
+const loadTime = time.Second
+
+// patience is how long the client may try to load a topic that it may not have loaded yet:
+// while no broker can be reached it would go on until the time of delivery is over. A record
+// that has been sent does not end with it.
+func (p *Producer) patience(topic string, started time.Time) (context.Context, context.CancelFunc) {
+	if _, ok := p.known.Load(topic); ok {
+		return context.Background(), func() {}
+	}
+	return context.WithDeadline(context.Background(), started.Add(p.cfg.MaxBlock+loadTime))
+}
+
+// learn remembers a topic that exists.
+func (p *Producer) learn(topic string) {
+	if _, ok := p.known.Load(topic); !ok {
+		p.known.Store(topic, struct{}{})
+	}
 }
 
 // pause waits a little before a missing topic or partition is looked for again; it reports
@@ -201,6 +226,8 @@ func (p *Producer) explain(ctx context.Context, rec *record.Record, err error, r
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		p.forget(rec.Topic)
 		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return &NotInMetadataError{Topic: rec.Topic, Partition: record.AnyPartition, Waited: p.cfg.MaxBlock}
 	case errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries):
 		var cause *kerr.Error
 		if errors.As(err, &cause) {
