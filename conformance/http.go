@@ -306,7 +306,7 @@ func (s *suite) compression(t *testing.T) {
 }
 
 // sendUnchecked is send without Options.Check, for answers whose bytes are not plain.
-func (s *suite) sendUnchecked(t *testing.T, r request) (*http.Response, []byte) {
+func (s *suite) sendUnchecked(t *testing.T, r request) (reply, []byte) {
 	t.Helper()
 	plain := *s
 	plain.opts.Check = nil

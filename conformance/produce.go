@@ -42,8 +42,7 @@ func (s *suite) produce(t *testing.T) {
 	s.rows(t, refusedValues())
 	t.Run("a request with one bad record stores nothing", s.allOrNothing)
 	t.Run("a partition that is not there fails alone", func(t *testing.T) {
-		results := s.post(t, request{path: "/topics/TOPIC", header: map[string]string{"Content-Type": typeJSON},
-			body: `{"records":[{"value":1,"partition":0},{"value":2,"partition":7},{"value":3,"partition":1}]}`})
+		results := s.post(t, typed(typeJSON, `{"records":[{"value":1,"partition":0},{"value":2,"partition":7},{"value":3,"partition":1}]}`))
 		s.stored(t, s.topic, results[0], stored{null, "1"})
 		s.stored(t, s.topic, results[2], stored{null, "3"})
 		want := fmt.Sprintf("Partition 7 of topic %s with partition count 3 is not present in metadata after %d ms.", s.topic, s.opts.MaxBlock.Milliseconds())

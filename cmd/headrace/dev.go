@@ -214,7 +214,9 @@ func (l *laptop) startStreams(ctx context.Context) (closeAll func(), err error) 
 	go func() { served <- server.Serve(ln) }()
 	closers = append(closers, func() {
 		_ = server.Close()
-		<-served // it was closed: no news
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			l.log.Error("the embedded Kinesis had ended", "err", err)
+		}
 		_ = l.kinesis.Close()
 	})
 	cfg, err := l.config()
