@@ -134,11 +134,11 @@ func (p *Producer) refuse(rec *record.Record) error {
 // neither may be used again.
 func (p *Producer) send(ctx context.Context, c *call, recs []record.Record, acks []record.Ack, started time.Time) bool {
 	c.start()
-	patience, cancel := p.patience(recs[c.todo[0]].Topic, started) //nolint:contextcheck // one caller's cancel must not take others' records along
+	patience, cancel := p.patience(recs[c.todo[0]].Topic, started)
 	defer cancel()
 	for n, i := range c.todo {
 		c.fill(n, &recs[i], started)
-		p.kafka.Produce(patience, &c.recs[n], c.promise)
+		p.kafka.Produce(patience, &c.recs[n], c.promise) //nolint:contextcheck // a caller's cancel must not take others' records along
 	}
 	if !c.wait(ctx, p.cfg.DeliveryTimeout+p.cfg.RequestTimeout) {
 		unknown := &UnknownOutcomeError{call: c}
