@@ -92,7 +92,7 @@ type child struct {
 func start(t *testing.T, dir string, env []string, args ...string) *child {
 	t.Helper()
 	c := &child{out: filepath.Join(dir, "stdout"), log: filepath.Join(dir, "stderr"), exited: make(chan struct{})}
-	c.cmd = exec.Command(program(t, "cmd/headrace"), args...) //nolint:noctx // killed below
+	c.cmd = exec.Command(program(t, "cmd/headrace"), args...)
 	c.cmd.Env = append(os.Environ(), env...)
 	out, err := os.Create(c.out)
 	if err != nil {

@@ -251,7 +251,7 @@ func TestProduceSurvivesKills(t *testing.T) {
 	defer stop()
 
 	began := time.Now()
-	var silences, restarts []time.Duration
+	var elections, silences, restarts []time.Duration
 	back := make(chan error, 1) // the dead broker's return
 	back <- nil
 	total := kills(t)
@@ -262,7 +262,8 @@ func TestProduceSurvivesKills(t *testing.T) {
 			if err := <-back; err != nil {
 				t.Fatal(err)
 			}
-			silences = append(silences, killLeader(t, brokers, topic, w))
+			election, silence := killLeader(t, brokers, topic, w)
+			elections, silences = append(elections, election), append(silences, silence)
 			returning.Go(func() { back <- brokers.up(ctx) })
 			continue
 		}
@@ -279,14 +280,14 @@ func TestProduceSurvivesKills(t *testing.T) {
 	w.more(t, 200)
 	stop()
 	writing.Wait()
-	t.Logf("%d kills in %s: %d × the leader, silence %s; %d × the gateway, to the next acknowledged record %s",
-		total, time.Since(began).Round(time.Second), len(silences), spread(silences), len(restarts), spread(restarts))
+	t.Logf("%d kills in %s: %d × the leader, to the next one %s, silence %s; %d × the gateway, to the next acknowledged record %s",
+		total, time.Since(began).Round(time.Second), len(silences), spread(elections), spread(silences), len(restarts), spread(restarts))
 	w.check(t, brokers.kafka, topic)
 }
 
 // killLeader kills the broker that leads partition 0, once all replicas are in sync. It returns how
-// long no record was acknowledged.
-func killLeader(t *testing.T, brokers *cluster, topic string, w *writers) time.Duration {
+// long the partition had no leader, and how long records were not acknowledged as before.
+func killLeader(t *testing.T, brokers *cluster, topic string, w *writers) (election, silence time.Duration) {
 	t.Helper()
 	until(t, 2*time.Minute, "all replicas are in sync", func() bool { return brokers.healthy(t.Context(), topic) })
 	w.more(t, 50)
@@ -300,8 +301,9 @@ func killLeader(t *testing.T, brokers *cluster, topic string, w *writers) time.D
 		next := brokers.leader(t.Context(), topic)
 		return next > 0 && next != leader
 	})
+	election = time.Since(killed)
 	w.more(t, 50)
-	return time.Since(killed)
+	return election, time.Since(killed)
 }
 
 // check reads the topic and compares.
