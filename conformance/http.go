@@ -115,6 +115,11 @@ func contentTypes() []row {
 		{name: "brokers take any Content-Type", send: request{path: "/brokers", header: map[string]string{"Content-Type": "text/plain"}}, want: ok},
 		{name: "a POST to / is answered", send: request{path: "/", header: map[string]string{"Content-Type": typeV2}, body: `{"a":"b"}`}, want: answer{status: 200, body: `{}`}},
 		{name: "a POST to / without Content-Type is answered", send: request{path: "/", body: `{"a":"b"}`}, want: answer{status: 200, body: `{}`}},
+		{name: "a POST of text to / is refused", send: request{path: "/", header: map[string]string{"Content-Type": typeV2}, body: `"x"`}, want: badBody},
+		{name: "a POST of an array to / is refused", send: request{path: "/", header: map[string]string{"Content-Type": typeV2}, body: `[]`}, want: badBody},
+		{name: "a POST of objects to / is refused", send: request{path: "/", header: map[string]string{"Content-Type": typeV2}, body: `{"a":{}}`}, want: badBody},
+		{name: "a POST of half an object to / is refused", send: request{path: "/", header: map[string]string{"Content-Type": typeV2}, body: `{"a":`}, want: badBody},
+		{name: "a GET with a broken Content-Type is refused", send: request{path: "/topics", header: map[string]string{"Content-Type": "x"}}, want: refused},
 		{name: "a POST of application/json to / is refused", send: request{path: "/", header: map[string]string{"Content-Type": "application/json"}, body: `{}`}, want: unsupported},
 	}
 	for _, other := range []string{typeV2, "application/json", "application/octet-stream", "application/x-www-form-urlencoded", "*/*", "application/vnd.kafka.v1+json"} {
@@ -210,6 +215,14 @@ func paths() []row {
 		{name: "a matrix parameter is ignored by a produce", send: produce("/topics/TOPIC;a=b/partitions/0;c=d"), want: one},
 		{name: "a name with an encoded slash is invalid to Kafka", send: get("/topics/a%2Fb"), want: invalidTopic},
 		{name: "the partitions of a name with an encoded slash", send: get("/topics/a%2fb/partitions"), want: invalidTopic},
+		{name: "a name of encoded slashes is one", send: get("/topics/a%2F%2Fb"), want: invalidTopic},
+		{name: "an encoded slash at the end is no slash", send: get("/topics/TOPIC%2F"), want: invalidTopic},
+		{name: "a name that is an encoded slash", send: get("/topics/%2F"), want: invalidTopic},
+		{name: "two dots behind an encoded slash are part of a name", send: get("/topics/a%2F.."), want: invalidTopic},
+		{name: "an encoded semicolon is part of a name", send: get("/topics/TOPIC%3Ba=b"), want: invalidTopic},
+		{name: "three dots are a name", send: get("/topics/..."), want: unknownTopic},
+		{name: "an encoded letter is the letter", send: get("/%74opics/TOPIC"), want: one},
+		{name: "OPTIONS of an unknown path is 404", send: request{method: "OPTIONS", path: "/nosuch"}, want: notFound},
 		{
 			name: "a produce to a name with an encoded slash fails inside", send: produce("/topics/a%2Fb"),
 			want: answer{status: 200, body: `{"offsets":[{"partition":null,"offset":null,"error_code":50002,"error":"Invalid topics: [a/b]"}],"key_schema_id":null,"value_schema_id":null}`},

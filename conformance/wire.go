@@ -86,6 +86,7 @@ func (s *suite) badRequestLines(t *testing.T) {
 		"two dots are refused":                         "/topics/../topics",
 		"two dots in escapes are refused":              "/topics/%2e%2E/topics",
 		"two dots at the end are refused":              "/topics/..",
+		"two dots with a matrix parameter are refused": "/topics/..;a=b/topics",
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, reader := s.dial(t)

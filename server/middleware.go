@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -94,41 +95,62 @@ func browserStart(next http.Handler) http.Handler {
 }
 
 // cleanPaths makes paths what the reference's HTTP layer makes them: a slash at the end and
-// matrix parameters (;a=b) count for nothing, an empty segment, "..", and a NUL are a 400.
+// matrix parameters (;a=b) count for nothing, escapes are what they stand for, but for an escaped
+// slash, which is part of a name. An empty segment, "..", and a NUL are a 400.
 func cleanPaths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := r.URL.Path
-		if path != "*" && (!strings.HasPrefix(path, "/") || strings.Contains(path, "//") || hasDots(path) || strings.IndexByte(path, 0) >= 0) {
+		if !isPlain(r.URL) && !clean(r.URL) {
 			writeError(w, http.StatusBadRequest, "path "+strconv.Quote(r.URL.EscapedPath())+` has an empty segment, ".." or a NUL`)
 			return
-		}
-		if strings.IndexByte(path, ';') >= 0 || len(path) > 1 && path[len(path)-1] == '/' && !strings.HasPrefix(path, "/ui/") {
-			r.URL.Path, r.URL.RawPath = plain(path), plain(r.URL.RawPath)
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// hasDots reports whether a segment of the path is "..".
-func hasDots(path string) bool {
-	return strings.Contains(path, "/../") || strings.HasSuffix(path, "/..")
+// isPlain reports whether there is nothing to clean in a path, as in most.
+func isPlain(u *url.URL) bool {
+	path := u.Path
+	return u.RawPath == "" && len(path) > 0 && path[0] == '/' && (len(path) == 1 || path[len(path)-1] != '/') &&
+		strings.IndexByte(path, ';') < 0 && strings.IndexByte(path, 0) < 0 && !strings.Contains(path, "//") && !strings.Contains(path, "/..")
 }
 
-// plain drops matrix parameters and the slash at the end.
-func plain(path string) string {
-	for {
-		start := strings.IndexByte(path, ';')
-		if start < 0 {
-			break
-		}
-		end := strings.IndexByte(path[start:], '/')
-		if end < 0 {
-			path = path[:start]
-			break
-		}
-		path = path[:start] + path[start+end:]
+// clean changes u to its clean path and reports whether there is one.
+func clean(u *url.URL) bool {
+	if u.Path == "*" { // OPTIONS *
+		return true
 	}
-	if len(path) > 1 {
+	path := plain(u.EscapedPath())
+	if path == "" || path[0] != '/' || strings.Contains(path, "//") || strings.IndexByte(u.Path, 0) >= 0 {
+		return false
+	}
+	segments := strings.Split(path, "/")
+	escaped := false
+	for i, segment := range segments {
+		name, err := url.PathUnescape(segment)
+		if err != nil || name == ".." {
+			return false
+		}
+		escaped = escaped || strings.ContainsAny(name, "/%")
+		segments[i] = name
+	}
+	u.Path, u.RawPath = strings.Join(segments, "/"), ""
+	if escaped { // only what would be read as something else
+		for i, name := range segments {
+			segments[i] = strings.NewReplacer("%", "%25", "/", "%2F").Replace(name)
+		}
+		u.RawPath = strings.Join(segments, "/")
+	}
+	return true
+}
+
+// plain drops matrix parameters and the slash at the end. The pages' own slash stays.
+func plain(path string) string {
+	segments := strings.Split(path, "/")
+	for i := range segments {
+		segments[i], _, _ = strings.Cut(segments[i], ";")
+	}
+	path = strings.Join(segments, "/")
+	if len(path) > 1 && path != "/ui/" && !strings.HasSuffix(path, "//") {
 		path = strings.TrimSuffix(path, "/")
 	}
 	return path
