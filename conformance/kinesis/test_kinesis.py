@@ -29,6 +29,9 @@ VALIDATION = "InvalidArgumentException where the service says ValidationExceptio
 ABSENT = "SerializationException where a required member is absent: the service says ValidationException"
 OLD = "written before the service had this member or operation"
 
+# A fault of these cases shows only on a machine that is quick enough for it.
+TIMED = {"test_while_creating"}
+
 FAULTS = {
     "embedded": {},
     "kinesis-mock": {
@@ -1055,6 +1058,7 @@ def main():
     result = runner.run(unittest.TestSuite(suite))
     for name in sorted(result.known):
         print("KNOWN", name + ":", Report.faults[name])
+    result.cured = [name for name in result.cured if name not in TIMED]
     for name in result.cured:
         print("CURED", name + ": take it off the list of faults")
     failed = result.broken - result.known
