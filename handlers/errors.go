@@ -109,22 +109,33 @@ func toAPIError(err error) *apiError {
 	case errors.Is(err, kerr.ThrottlingQuotaExceeded):
 		return &apiError{http.StatusTooManyRequests, 42901, description(err)}
 	case errors.As(err, &kafka) && kafka.Retriable:
-		return &apiError{http.StatusInternalServerError, 50003, kafka.Description}
+		return &apiError{http.StatusInternalServerError, 50003, description(err)}
 	case errors.As(err, &kafka):
-		return &apiError{http.StatusInternalServerError, 50002, kafka.Description}
+		return &apiError{http.StatusInternalServerError, 50002, description(err)}
 	case errors.As(err, &unknown), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kafkaclient.ErrTimeout):
 		return &apiError{http.StatusInternalServerError, 50003, "No broker answered in time: " + err.Error()}
 	}
 	return errInternal
 }
 
-// description is the text of Kafka's own error.
+// description is the text of Kafka's own error, as Java clients show it.
 func description(err error) string {
 	var kafka *kerr.Error
-	if errors.As(err, &kafka) {
-		return kafka.Description
+	if !errors.As(err, &kafka) {
+		return err.Error()
 	}
-	return err.Error()
+	switch kafka { // where franz-go's texts are not those of Kafka 4. Source: org.apache.kafka.common.protocol.Errors
+	case kerr.TopicAuthorizationFailed:
+		return "Topic authorization failed."
+	case kerr.GroupAuthorizationFailed:
+		return "Group authorization failed."
+	case kerr.MessageTooLarge:
+		return kafka.Description + "."
+	case kerr.NotLeaderForPartition:
+		return "For requests intended only for the leader, this error indicates that the broker is not the current leader. " +
+			"For requests intended for any replica, this error indicates that the broker is not a replica of the topic partition."
+	}
+	return kafka.Description
 }
 
 // recordError returns the error_code and text of a record that was not stored
@@ -145,9 +156,9 @@ func recordError(topic string, err error) (code int, text string) {
 	case errors.As(err, &tooLarge), errors.As(err, &invalid):
 		return 50002, err.Error()
 	case errors.As(err, &kafka) && !kafka.Retriable:
-		return 50002, kafka.Description
+		return 50002, description(err)
 	case errors.As(err, &kafka):
-		return 50003, kafka.Description
+		return 50003, description(err)
 	}
 	return 50003, err.Error()
 }
