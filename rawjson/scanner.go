@@ -180,23 +180,28 @@ func (s *Scanner) scalar() ([]byte, error) {
 }
 
 // container reads an object or array. The bit stack kinds remembers for each open container
-// whether it is an object; text[start:to] is what has been kept of it so far.
+// whether it is an object. text[start:to] is what has been kept of it, and text[run:at] goes
+// there once white space ends the run: a text without any is never moved.
 func (s *Scanner) container() ([]byte, error) {
 	var kinds [MaxDepth/64 + 1]uint64
 	text, start := s.text, s.pos
-	to, at, depth := start, start, s.open
+	to, run, at, depth := start, start, start, s.open
 	base := depth
 	inObject := false
-	// keep moves text[from:end] down behind what has been kept.
-	keep := func(from, end int) {
-		if to != from {
-			copy(text[to:], text[from:end])
+	// cut keeps the run that ends at end and begins the next one at next.
+	cut := func(end, next int) int {
+		if to != run {
+			copy(text[to:], text[run:end])
 		}
-		to += end - from
+		to += end - run
+		run = next
+		return next
 	}
 
 value:
-	at = skipSpace(text, at)
+	if at < len(text) && text[at] <= ' ' {
+		at = cut(at, skipSpace(text, at))
+	}
 	if at == len(text) {
 		return nil, s.unexpected(at, "a value")
 	}
@@ -210,8 +215,10 @@ value:
 			kinds[depth/64] &^= 1 << (depth % 64)
 		}
 		depth++
-		keep(at, at+1)
-		at = skipSpace(text, at+1)
+		at++
+		if at < len(text) && text[at] <= ' ' {
+			at = cut(at, skipSpace(text, at))
+		}
 		if at < len(text) && text[at] == c+2 { // '{'+2 is '}', '['+2 is ']'
 			goto closed
 		}
@@ -226,23 +233,24 @@ value:
 			return nil, err
 		}
 		if s.LeadingZeros {
-			at += s.zeros(at, end)
+			if n := s.zeros(at, end); n > 0 {
+				cut(at, at+n)
+			}
 		}
-		keep(at, end)
 		at = end
 	}
 
 after: // behind a value inside a container
-	at = skipSpace(text, at)
+	if at < len(text) && text[at] <= ' ' {
+		at = cut(at, skipSpace(text, at))
+	}
 	if at == len(text) {
 		return nil, s.unexpected(at, closing(inObject))
 	}
 	switch c := text[at]; {
 	case c == ',':
-		keep(at, at+1)
 		at++
 		if inObject {
-			at = skipSpace(text, at)
 			goto member
 		}
 		goto value
@@ -252,6 +260,9 @@ after: // behind a value inside a container
 	return nil, s.unexpected(at, closing(inObject))
 
 member: // before a member name
+	if at < len(text) && text[at] <= ' ' {
+		at = cut(at, skipSpace(text, at))
+	}
 	if at == len(text) || text[at] != '"' {
 		return nil, s.unexpected(at, "a member name in quotes")
 	}
@@ -260,22 +271,23 @@ member: // before a member name
 		if err != nil {
 			return nil, err
 		}
-		keep(at, end)
-		at = skipSpace(text, end)
+		at = end
+	}
+	if at < len(text) && text[at] <= ' ' {
+		at = cut(at, skipSpace(text, at))
 	}
 	if at == len(text) || text[at] != ':' {
 		return nil, s.unexpected(at, "':' behind a member name")
 	}
-	keep(at, at+1)
 	at++
 	goto value
 
 closed: // at the bracket that closes a container
-	keep(at, at+1)
 	at++
 	depth--
 	if depth == base {
 		s.pos = at
+		cut(at, at)
 		return text[start:to:to], nil
 	}
 	inObject = kinds[(depth-1)/64]>>((depth-1)%64)&1 == 1
@@ -381,6 +393,15 @@ func isDigit(c byte) bool { return c-'0' < 10 }
 // skipString returns the end of the string at pos, which is a quote.
 func (s *Scanner) skipString(pos int) (int, error) {
 	text, at := s.text, pos+1
+	// Most strings are short: a member name ends in its first eight bytes.
+	if at+8 <= len(text) {
+		if mark := special(binary.LittleEndian.Uint64(text[at:])); mark != 0 {
+			at += bits.TrailingZeros64(mark) / 8
+			if text[at] == '"' {
+				return at + 1, nil
+			}
+		}
+	}
 	for {
 		at = skipPlain(text, at)
 		if at == len(text) {
