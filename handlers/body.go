@@ -72,11 +72,16 @@ type body struct {
 	bytes   []byte
 	buffer  []byte // what bytes is a part of
 	budget  *Budget
-	charged int64
+	charged int64 // bytes paid for
+	spare   int64 // of these, for what will be made of the body
 }
 
 // grow charges n more bytes to the body, for what is made of it.
 func (b *body) grow(n int64) error {
+	if n <= b.spare {
+		b.spare -= n
+		return nil
+	}
 	if b.charged+n > b.budget.size {
 		return &tooLargeError{b.budget.size}
 	}
@@ -96,7 +101,7 @@ func (b *body) release() {
 // abandon gives back the budget alone: somebody may still be reading the bytes.
 func (b *body) abandon() {
 	b.budget.free.Release(b.charged)
-	b.bytes, b.buffer, b.charged = nil, nil, 0
+	b.bytes, b.buffer, b.charged, b.spare = nil, nil, 0, 0
 }
 
 // readBody reads the body of r, of limit bytes at most, within the budget. It fails with
@@ -121,6 +126,9 @@ func (b *body) read(r *http.Request, limit int64) error {
 		return &tooLargeError{limit}
 	}
 	if r.ContentLength >= 0 {
+		// As much again is paid for what is made of the body: whoever has been let in and has
+		// sent it all should not fail for want of that.
+		b.spare = min(r.ContentLength, b.budget.size-r.ContentLength)
 		if err := b.charge(r.Context(), r.ContentLength); err != nil {
 			return err
 		}
@@ -158,10 +166,10 @@ func (b *body) readChunked(r *http.Request, limit int64) error {
 
 // charge makes the buffer at least n bytes and pays for them.
 func (b *body) charge(ctx context.Context, n int64) error {
-	if err := b.budget.acquire(ctx, n-b.charged); err != nil {
+	if err := b.budget.acquire(ctx, n+b.spare-b.charged); err != nil {
 		return err
 	}
-	b.charged = n
+	b.charged = n + b.spare
 	old := b.buffer
 	b.buffer = borrowBuffer(int(n))
 	copy(b.buffer, b.bytes)
