@@ -334,7 +334,10 @@ func TestProcessesShare(t *testing.T) {
 	cfg := config(t, map[string]string{"tasks.max": "2"})
 	a := start(t, newJob(t, cfg, objects, kafka.ListenAddrs()...))
 	b := start(t, newJob(t, cfg, objects, kafka.ListenAddrs()...))
-	eventually(t, "the partitions are shared evenly", func() bool { return held(a.Job) == 4 && held(b.Job) == 4 })
+	// Two each is where a rebalance ends; four and four is also passed on the way there.
+	eventually(t, "the partitions are shared evenly", func() bool {
+		return slices.Equal(heldByTask(a.Job), []int{2, 2}) && slices.Equal(heldByTask(b.Job), []int{2, 2})
+	})
 	n := 0
 	write := func(more int) map[string]string {
 		want := map[string]string{}
@@ -347,10 +350,12 @@ func TestProcessesShare(t *testing.T) {
 	}
 	want := write(50)
 	eventually(t, "all is written", func() bool { return len(contents(t, objects, "")) == len(want) })
-	for name, job := range map[string]*running{"a": a, "b": b} {
-		// An object can be seen a moment before it is counted.
-		eventually(t, "process "+name+" wrote half", func() bool { return job.Stats().Total.Records == partitions*50/2 })
-	}
+	// An object can be seen a moment before it is counted, and a member that a loaded machine
+	// delays past its session is replaced for a while: which process writes what is not promised.
+	eventually(t, "both processes wrote, and everything between them", func() bool {
+		wroteA, wroteB := a.Stats().Total.Records, b.Stats().Total.Records
+		return wroteA > 0 && wroteB > 0 && wroteA+wroteB >= partitions*50
+	})
 	a.stop()
 	if err := a.wait(t); err != nil {
 		t.Errorf("stopping a process: %v", err)
