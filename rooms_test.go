@@ -19,22 +19,24 @@ var rooms = map[string][]string{
 	// floor 5
 	"cmd/headrace": {
 		"server", "handlers", "batch/sink", "emulate", "kafkaclient", "kinesisclient",
-		"record", "rawjson", "properties", "openapi", "embedded", "lake/store",
+		"record", "rawjson", "properties", "openapi", "embedded", "lake/store", "keystore", "jaas",
 	},
 	// floor 4
-	"server": {"handlers", "openapi"},
+	"server": {"handlers", "openapi", "keystore", "jaas"},
 	// floor 3: these do not know each other
 	"handlers":   {"kafkaclient", "kinesisclient", "record", "rawjson", "properties", "openapi"},
 	"batch/sink": {"kafkaclient", "lake/store", "record", "rawjson", "properties"},
 	"emulate":    {}, // knows only URLs
 	// floor 2
-	"kafkaclient":   {"record"},
+	"kafkaclient":   {"record", "keystore", "jaas"},
 	"kinesisclient": {"record", "rawjson"},
 	// floor 1
 	"record":     {},
 	"rawjson":    {},
 	"properties": {},
 	"openapi":    {},
+	"keystore":   {},
+	"jaas":       {},
 	"embedded":   {}, // imported by cmd/headrace and tests only: no other row names it
 	"lake/store": {},
 	// beside the house
