@@ -9,11 +9,19 @@ type Config struct {
 	MemoryBudgetBytes      int64  // headrace.memory.budget.bytes: of all requests under way; over it a 503
 	ProduceErrorStrict     bool   // produce.error.status=strict: a request whose records all failed is no 200
 	V2                     bool   // api.v2.enable
+	V3                     bool   // api.v3.enable
+	CRNAuthority           string // confluent.resource.name.authority
 	Debug                  bool   // debug: error bodies carry the cause
 	Kinesis                bool   // kinesis.enable
 	KinesisErrorStatus     string // kinesis.error.status: semantic, upstream or apigateway
 	KinesisMaxRequestBytes int64  // kinesis.max.request.bytes: of a body on the Kinesis routes; a larger one is a 413
 	KinesisBasePath        string // kinesis.base.path: a stage such as /prod before /streams
+
+	// What absolute URLs in answers are made of; see Handlers.baseURL.
+	Advertised    map[string]string // advertised.listeners: the authority (host, or host:port) by scheme, http or https
+	HostName      string            // host.name
+	ListenerPorts map[string]int    // of listeners: the last port by scheme
+	Port          int               // port
 }
 
 // DefaultConfig returns limits for a small host.
@@ -22,6 +30,7 @@ func DefaultConfig() Config {
 		MaxRequestBytes:        32 << 20,
 		MemoryBudgetBytes:      128 << 20,
 		V2:                     true,
+		V3:                     true,
 		Kinesis:                true,
 		KinesisErrorStatus:     "semantic",
 		KinesisMaxRequestBytes: 10 << 20,

@@ -45,6 +45,9 @@ func (h *Handlers) Routes(r chi.Router) {
 		h.resource(r, "/topics/{topic}/partitions/{partition}", methods{get: h.v2(acceptsV2Body, h.partition), post: h.v2(acceptsEmbedded, h.produce)})
 		h.resource(r, "/topics/{topic}/partitions/{partition}/offsets", methods{get: h.v2(acceptsV2Body, h.offsets)})
 	}
+	if h.cfg.V3 {
+		h.v3Routes(r)
+	}
 	if h.streams == nil {
 		return
 	}
@@ -54,18 +57,29 @@ func (h *Handlers) Routes(r chi.Router) {
 	}
 }
 
-// methods are what one path of the v2 API can do.
-type methods struct{ get, post http.HandlerFunc }
+// methods are what one path can do; nil is a 405.
+type methods struct{ get, post, put, patch, delete http.HandlerFunc }
 
 // resource adds a path with HEAD and OPTIONS, as the reference has them everywhere.
 func (h *Handlers) resource(r chi.Router, path string, m methods) {
-	r.Get(path, m.get)
-	r.Head(path, m.get)
-	allow := []string{"HEAD", "GET", "OPTIONS"}
-	if m.post != nil {
-		r.Post(path, m.post)
-		allow = []string{"HEAD", "POST", "GET", "OPTIONS"}
+	var allow []string
+	for _, can := range []struct {
+		method  string
+		handler http.HandlerFunc
+	}{
+		{http.MethodHead, m.get},
+		{http.MethodPost, m.post},
+		{http.MethodGet, m.get},
+		{http.MethodPut, m.put},
+		{http.MethodPatch, m.patch},
+		{http.MethodDelete, m.delete},
+	} {
+		if can.handler != nil {
+			r.Method(can.method, path, can.handler)
+			allow = append(allow, can.method)
+		}
 	}
+	allow = append(allow, http.MethodOptions)
 	r.Options(path, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", strings.Join(allow, ","))
 		writeBody(w, http.StatusOK, "text/plain", []byte(strings.Join(allow, ", ")))
@@ -120,7 +134,7 @@ func (h *Handlers) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 func allowed(r *http.Request) (methods []string) {
 	routes := chi.RouteContext(r.Context()).Routes
 	path := r.URL.EscapedPath()
-	for _, method := range []string{http.MethodHead, http.MethodPost, http.MethodGet, http.MethodOptions, http.MethodPut, http.MethodDelete} {
+	for _, method := range []string{http.MethodHead, http.MethodPost, http.MethodGet, http.MethodOptions, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		if routes.Match(chi.NewRouteContext(), method, path) {
 			methods = append(methods, method)
 		}

@@ -290,7 +290,7 @@ func readNullable(s *rawjson.Scanner) ([]byte, error) {
 
 // readPartition reads a record's own partition, which goes before the path's.
 func (p *produceRequest) readPartition() (int32, error) {
-	n, ok, err := p.readInt("partition")
+	n, ok, err := readInt(&p.scanner, "partition")
 	if err != nil {
 		return 0, err
 	}
@@ -302,8 +302,7 @@ func (p *produceRequest) readPartition() (int32, error) {
 
 // readInt reads a 32-bit integer as leniently as the reference's reader: "1", 1.0 and 1.9
 // are 1; "" and null are none.
-func (p *produceRequest) readInt(name string) (n int32, ok bool, err error) {
-	s := &p.scanner
+func readInt(s *rawjson.Scanner, name string) (n int32, ok bool, err error) {
 	kind, err := s.Kind()
 	if err != nil {
 		return 0, false, err
@@ -343,7 +342,7 @@ func (p *produceRequest) readInt(name string) (n int32, ok bool, err error) {
 
 // readID reads a schema's id; nil for none.
 func (p *produceRequest) readID(name string) ([]byte, error) {
-	n, ok, err := p.readInt(name)
+	n, ok, err := readInt(&p.scanner, name)
 	if err != nil || !ok {
 		return nil, err
 	}
