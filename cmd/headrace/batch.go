@@ -59,7 +59,7 @@ Any number of processes with the same connector share the work.`,
 			return batchSink(cmd.Context(), p, args[0], flags)
 		},
 	}
-	flags.log.add(cmd)
+	flags.log.add(cmd, "warn")
 	cmd.Flags().StringVar(&flags.server, "server", "", "property file that says how to reach Kafka")
 	cmd.Flags().BoolVar(&flags.caughtUp, "until-caught-up", false, "end when all that was there at the start is written")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "no progress; one JSON object at the end")

@@ -30,6 +30,7 @@ type config struct {
 	consumer kafkaclient.Config // for the sinks, which add the rest themselves
 	kinesis  kinesisclient.Config
 	level    slog.Level
+	wait     brokerWait // before the start
 }
 
 // sources are the places that settings come from. Later fields win over earlier ones.
@@ -48,10 +49,13 @@ func loadConfig(from sources) (config, error) {
 	for key, value := range from.flags {
 		s.set(key, value)
 	}
+	s.takeJavaTrust()
+	s.resolve(from.environ)
+	s.unusedLoggers()
 	s.judge()
 	cfg := s.build()
 	if len(s.faults) > 0 {
-		return cfg, &invalidConfig{s.faults}
+		return cfg, s.invalid()
 	}
 	return cfg, nil
 }
@@ -63,7 +67,9 @@ func loadKafka(from sources) (kafkaclient.Config, *settings, error) {
 	s := newSettings()
 	s.readFile(from.file)
 	s.readEnviron(from.environ)
+	s.resolve(from.environ)
 	s.addPrefixes()
+	s.takeJavaTrust()
 	s.judge()
 	var brokers []string
 	if s.value("bootstrap.servers").text != "" {
@@ -71,7 +77,7 @@ func loadKafka(from sources) (kafkaclient.Config, *settings, error) {
 	}
 	cfg := s.kafkaConfig("consumer.", brokers)
 	if len(s.faults) > 0 {
-		return cfg, s, &invalidConfig{s.faults}
+		return cfg, s, s.invalid()
 	}
 	return cfg, s, nil
 }
@@ -99,7 +105,12 @@ func (s *settings) addPrefixes() {
 }
 
 // invalidConfig is all that is wrong with a configuration.
-type invalidConfig struct{ faults []string }
+type invalidConfig struct {
+	faults []string
+	image  bool // a variable is set that the container image itself stops at: exit code 1, as there
+}
+
+func (s *settings) invalid() *invalidConfig { return &invalidConfig{s.faults, s.imageStops} }
 
 func (e *invalidConfig) Error() string {
 	return "Server configuration failed:\n  " + strings.Join(e.faults, "\n  ")
@@ -107,18 +118,24 @@ func (e *invalidConfig) Error() string {
 
 // setting is one value as given, and where.
 type setting struct {
-	raw    string
-	origin string // "FILE:12", "environment variable NAME", "flag --listen"
-	rank   int    // order of reading, for reports
+	raw       string
+	reference string // the text as it was given, where a provider has brought raw; else ""
+	origin    string // "FILE:12", "environment variable NAME", "flag --listen"
+	rank      int    // order of reading, for reports
 }
 
 // settings are all given values, by key, and what there is to say about them.
 type settings struct {
-	catalog *catalog
-	given   map[string]setting
-	faults  []string // each names key, value and origin
-	notes   []note
-	level   slog.Level // of the log, as the environment has it
+	catalog    *catalog
+	given      map[string]setting
+	java       map[string]setting // properties of the JVM (-Dname=value) in KAFKAREST_OPTS and its like
+	secrets    []string           // values that providers brought: never in a message
+	faults     []string           // each names key, value and origin
+	notes      []note
+	level      slog.Level            // of the log, as the environment has it
+	loggers    map[string]slog.Level // of Java loggers, by name in full
+	wait       brokerWait
+	imageStops bool // see invalidConfig
 }
 
 // note is a remark for the log at start.
@@ -129,7 +146,7 @@ type note struct {
 }
 
 func newSettings() *settings {
-	return &settings{catalog: newCatalog(), given: map[string]setting{}}
+	return &settings{catalog: newCatalog(), given: map[string]setting{}, java: map[string]setting{}, loggers: map[string]slog.Level{}}
 }
 
 func (s *settings) set(key string, value setting) {
@@ -140,7 +157,7 @@ func (s *settings) set(key string, value setting) {
 // fault adds what is wrong. Values in it have been through quoted, or cannot be secrets but for
 // the user in a URL.
 func (s *settings) fault(format string, args ...any) {
-	s.faults = append(s.faults, userInfo.ReplaceAllString(fmt.Sprintf(format, args...), "://"+hidden+"@"))
+	s.faults = append(s.faults, s.mask(userInfo.ReplaceAllString(fmt.Sprintf(format, args...), "://"+hidden+"@")))
 }
 
 func (s *settings) info(text string, attrs ...any) {
@@ -218,7 +235,7 @@ func (s *settings) judge() {
 		}
 		v, err := row.parse(given.raw)
 		if err != nil {
-			s.fault("%s: invalid value %s for configuration %s: %v", given.origin, quoted(row, given.raw), key, err)
+			s.fault("%s: invalid value %s for configuration %s: %v", given.origin, quoted(row, given), key, err)
 			continue
 		}
 		switch {
@@ -242,7 +259,7 @@ func (s *settings) refuse(row property, key string, given setting) {
 		s.warn("Java plug-ins are not run", "key", key, "origin", given.origin, "because", ignorePlugins+"=true")
 		return
 	}
-	s.fault("%s: %s = %s cannot be honoured: %s", given.origin, key, shown(row, given.raw), row.note)
+	s.fault("%s: %s = %s cannot be honoured: %s", given.origin, key, shown(row, given), row.note)
 }
 
 func (s *settings) unknown(key string, given setting) {

@@ -26,6 +26,7 @@ func (s *settings) build() config {
 		consumer: s.kafkaConfig("consumer.", brokers),
 		kinesis:  s.kinesisConfig(),
 		level:    s.level,
+		wait:     s.wait,
 	}
 	return cfg
 }

@@ -38,7 +38,7 @@ func TestExample(t *testing.T) {
 		seen[strings.TrimPrefix(e.Key, clientPrefix(e.Key))] = true
 	}
 	for _, row := range append(ownKeys(), append(clientKeys(), append(httpKeys(), restKeys()...)...)...) {
-		if row.verdict == honoured && !seen[row.name] {
+		if row.verdict == honoured && !seen[row.name] && !strings.HasSuffix(row.name, ".*") {
 			t.Errorf("%s has no line", row.name)
 		}
 	}

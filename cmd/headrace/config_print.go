@@ -24,16 +24,19 @@ var (
 )
 
 // quoted is shown for a sentence.
-func quoted(row property, raw string) string {
-	if s := shown(row, raw); s != hidden {
+func quoted(row property, given setting) string {
+	if s := shown(row, given); s != hidden {
 		return strconv.Quote(s)
 	}
 	return hidden
 }
 
-// shown is raw as it may be seen by others.
-func shown(row property, raw string) string {
-	raw = strings.TrimSpace(raw)
+// shown is a value as it may be seen by others: what a provider brought as the reference to it.
+func shown(row property, given setting) string {
+	raw := strings.TrimSpace(given.raw)
+	if given.reference != "" {
+		raw = strings.TrimSpace(given.reference)
+	}
 	if row.kind == password || secretKey.MatchString(row.name) || secretText.MatchString(raw) {
 		return hidden
 	}
@@ -56,15 +59,15 @@ func (s *settings) effective() []line {
 		if row.verdict == accepted {
 			origin += ", no effect"
 		}
-		lines = append(lines, line{key, shown(row, given.raw), origin})
+		lines = append(lines, line{key, shown(row, given), origin})
 	}
 	for name, row := range s.catalog.server {
-		if _, given := s.given[name]; !given && row.verdict == honoured {
+		if _, given := s.given[name]; !given && row.verdict == honoured && !strings.HasSuffix(name, ".*") {
 			lines = append(lines, line{name, row.fallback, "default"})
 		}
 	}
 	for name, row := range s.catalog.client {
-		if prefix := s.defaultPrefix(name, row); prefix != "" && row.verdict == honoured {
+		if prefix := s.defaultPrefix(name, row); prefix != "" && row.verdict == honoured && !strings.HasSuffix(name, ".*") {
 			lines = append(lines, line{prefix + name, row.fallback, "default"})
 		}
 	}

@@ -301,11 +301,18 @@ func TestEnvironment(t *testing.T) {
 	cfg := mustLoad(t, "bootstrap.servers=file:1\nproducer.linger.ms=1\n",
 		"PATH=/bin", "KAFKA_REST_BOOTSTRAP_SERVERS=PLAINTEXT://env:2", "KAFKA_REST_PRODUCER_LINGER_MS= 5 ", `KAFKA_REST_PRODUCER_CLIENT_ID=a\u0062\c`,
 		"KAFKA_REST_ZOOKEEPER_CONNECT=z:1", "KAFKA_REST_HOST_NAME=rest", "KAFKA_REST_CUB_KAFKA_TIMEOUT=40", "KAFKA_REST_JMX_HOSTNAME=h",
-		"KAFKAREST_OPTS=-Dx=y", "KAFKA_REST_LOG4J_ROOT_LOGLEVEL=WARN", "KAFKA_REST_LOG4J_LOGGERS=io.confluent.rest-utils.requests=ERROR",
+		"KAFKAREST_OPTS=-Dx=TOPSECRET -Xmx1g -javaagent:/opt/jmx.jar=7071:/c.yml -Djava.security.auth.login.config=/etc/jaas.conf",
+		"KAFKA_REST_LOG4J_ROOT_LOGLEVEL=WARN", "KAFKA_REST_LOG4J_LOGGERS=io.confluent.rest-utils=ERROR, kafka = TRACE",
 		"KAFKA_REST_LISTENER=http://a:1", "KAFKA_REST_KINESIS_REGION=eu-west-1\nx=y")
-	got := []any{cfg.producer.Brokers[0], cfg.producer.Linger, cfg.producer.ClientID, cfg.level.String(), cfg.kinesis.Region, cfg.settings.at("producer.linger.ms")}
-	want := []any{"env:2", 5 * time.Millisecond, "abc", "WARN", "eu-west-1", "environment variable KAFKA_REST_PRODUCER_LINGER_MS"}
-	if diff := cmp.Diff(want, got); diff != "" {
+	got := []any{cfg.producer.Brokers[0], cfg.producer.Linger, cfg.producer.ClientID, cfg.level.String(), cfg.kinesis.Region, cfg.settings.at("producer.linger.ms"),
+		cfg.settings.loggerLevel("io.confluent.rest-utils.requests").String(), cfg.settings.loggerLevel("io.confluent.restutils").String(),
+		cfg.settings.java["java.security.auth.login.config"].raw, cfg.wait,
+	}
+	want := []any{
+		"env:2", 5 * time.Millisecond, "abc", "WARN", "eu-west-1", "environment variable KAFKA_REST_PRODUCER_LINGER_MS",
+		"ERROR", "WARN", "/etc/jaas.conf", brokerWait{timeout: 40 * time.Second},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(brokerWait{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	var notes []string
@@ -313,8 +320,8 @@ func TestEnvironment(t *testing.T) {
 		notes = append(notes, n.level.String()+" "+n.text+" "+n.attrs[1].(string))
 	}
 	wantNotes := []string{
-		"INFO environment variable has no effect KAFKAREST_OPTS",
-		"INFO environment variable has no effect KAFKA_REST_CUB_KAFKA_TIMEOUT",
+		"INFO property of the JVM has no effect KAFKAREST_OPTS",
+		"INFO environment variable has no effect of its own KAFKAREST_OPTS",
 		"INFO environment variable has no effect KAFKA_REST_JMX_HOSTNAME",
 		"WARN only the first line of the variable counts KAFKA_REST_KINESIS_REGION",
 		"INFO level of a Java logger has no effect KAFKA_REST_LOG4J_LOGGERS",

@@ -91,7 +91,7 @@ stays, and is moved to --data/earlier when dev starts again.
 			return dev(cmd.Context(), p, flags)
 		},
 	}
-	flags.log.add(cmd)
+	flags.log.add(cmd, "warn")
 	cmd.Flags().StringVar(&flags.data, "data", "headrace-data", "directory for the bucket")
 	cmd.Flags().StringVar(&flags.listen, "listen", devListen, "where the gateway listens, HOST:PORT")
 	cmd.Flags().IntVar(&flags.emulate, "emulate", 0, "post so many posts at the start")

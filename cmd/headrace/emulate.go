@@ -60,7 +60,7 @@ The exit code is 1 when anything was not acknowledged.`,
 			return runEmulate(cmd.Context(), p, flags)
 		},
 	}
-	flags.log.add(cmd)
+	flags.log.add(cmd, "warn")
 	set := cmd.Flags()
 	set.StringVar(&flags.Target, "target", "", "base URL of the gateway, with its stage if it has one: https://HOST/prod (required)")
 	set.StringVar(&flags.Prefix, "prefix", flags.Prefix, "of the topics and streams")

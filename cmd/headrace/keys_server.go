@@ -69,8 +69,8 @@ func restKeys() []property {
 		plugin("resource.extension.classes"),
 		plugin("rest.servlet.initializor.classes"),
 		accept("kafka.rest.extension.classes", list, "", leftOver),
-		reject("config.providers", list, "", "${provider:…} references are not built yet: write the values, or give them as environment variables KAFKA_REST_…"),
-		accept("config.providers.*", text, "", "only read with config.providers, which is empty"),
+		honour("config.providers", list, "", "names of providers for ${name:[path:]key} in values, comma-separated"),
+		honour("config.providers.*", text, "", "NAME.class is FileConfigProvider, DirectoryConfigProvider or EnvVarConfigProvider of org.apache.kafka.common.config.provider; NAME.param.allowed.paths, NAME.param.allowlist.pattern"),
 	}
 }
 

@@ -13,8 +13,9 @@ import (
 // logFlags are the two flags about the log that several commands have.
 type logFlags struct{ level, format string }
 
-func (f *logFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.level, "log-level", "", "debug, info, warn or error (default info)")
+// add makes the flags; fallback is the command's level without them.
+func (f *logFlags) add(cmd *cobra.Command, fallback string) {
+	cmd.Flags().StringVar(&f.level, "log-level", "", "debug, info, warn or error (default "+fallback+")")
 	cmd.Flags().StringVar(&f.format, "log-format", "", "text or json (default: text on a terminal, else json)")
 }
 

@@ -108,5 +108,5 @@ func (e usageError) Unwrap() error { return e.error }
 func isUsage(err error) bool {
 	var usage usageError
 	var config *invalidConfig
-	return errors.As(err, &usage) || errors.As(err, &config)
+	return errors.As(err, &usage) || errors.As(err, &config) && !config.image
 }

@@ -43,7 +43,7 @@ file, flags over both; without FILE only these are read.`,
 			return serve(cmd.Context(), p, from, flags)
 		},
 	}
-	flags.log.add(cmd)
+	flags.log.add(cmd, "info")
 	cmd.Flags().StringVar(&flags.listen, "listen", "", "where to listen, HOST:PORT or http://HOST:PORT (wins over listeners and port)")
 	cmd.Flags().StringArrayVar(&flags.sinks, "sink", nil, "run this S3 sink connector (CONNECTOR.properties) beside it; may be given again")
 	cmd.Flags().BoolVar(&flags.print, "print-config", false, "print every setting in force with its origin, secrets hidden, and end")
@@ -78,6 +78,9 @@ func serve(ctx context.Context, p process, from sources, flags serveFlags) error
 	cfg.settings.log(log)
 	if _, err := memlimit.Set(memlimit.WithLogger(log)); err != nil {
 		log.Warn("memory limit of this container is not known", "err", err)
+	}
+	if err := cfg.wait.until(ctx, cfg.admin, log); err != nil {
+		return err
 	}
 	reg := newRegistry()
 	jobs, closeJobs, err := openSinks(ctx, flags.sinks, cfg, log, reg)
