@@ -19,12 +19,12 @@ var rooms = map[string][]string{
 	// floor 5
 	"cmd/headrace": {
 		"server", "handlers", "batch/sink", "emulate", "kafkaclient", "kinesisclient",
-		"record", "rawjson", "properties", "openapi", "embedded", "lake/store", "keystore", "jaas",
+		"record", "rawjson", "properties", "openapi", "embedded", "lake/store", "keystore", "jaas", "schema",
 	},
 	// floor 4
 	"server": {"handlers", "openapi", "keystore", "jaas"},
 	// floor 3: these do not know each other
-	"handlers":   {"kafkaclient", "kinesisclient", "record", "rawjson", "properties", "openapi"},
+	"handlers":   {"kafkaclient", "kinesisclient", "record", "rawjson", "properties", "openapi", "schema"},
 	"batch/sink": {"kafkaclient", "lake/store", "record", "rawjson", "properties"},
 	"emulate":    {}, // knows only URLs
 	// floor 2
@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 	"jaas":       {},
 	"embedded":   {}, // imported by cmd/headrace and tests only: no other row names it
 	"lake/store": {},
+	"schema":     {},
 	// beside the house
 	"openapi/spectest": {"openapi"},  // imported by tests only
 	"conformance":      {},           // must not import the rooms it judges
