@@ -10,11 +10,11 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
-	"html/template"
 	"io"
 	"mime"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -77,17 +77,17 @@ func newHandler() (*handler, error) {
 
 // render makes a page in the two ways it can be reached: /docs is one step away from the root, /docs/ two.
 func (h *handler) render(name string) (map[string]*page, error) {
-	text, err := template.ParseFS(assets, "files/"+name)
+	text, err := assets.ReadFile("files/" + name)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	pages := map[string]*page{}
 	for _, root := range []string{"./", "../"} {
-		var b bytes.Buffer
-		if err := text.Execute(&b, links{root: root, files: h.files}); err != nil {
+		body, err := links{root: root, files: h.files}.fill(text)
+		if err != nil {
 			return nil, fmt.Errorf("rendering %s: %w", name, err)
 		}
-		pages[root] = &page{body: b.Bytes(), tag: `"` + hash(b.Bytes()) + `"`}
+		pages[root] = &page{body: body, tag: `"` + hash(body) + `"`}
 	}
 	return pages, nil
 }
@@ -122,22 +122,32 @@ func root(r *http.Request) string {
 	return "./"
 }
 
-// links is what a page's template sees.
+// links fills in what a page leaves open: {{root}}, the way up to the root, and {{file NAME}}, the URL of a file of
+// this package. Not html/template: it looks methods up by name, for which the linker keeps every method of the
+// whole program, 9 MB of them.
 type links struct {
 	root  string
 	files map[string]file
 }
 
-// Root returns the way up to the root.
-func (l links) Root() string { return l.root }
+var open = regexp.MustCompile(`{{(root|file ([^}]*))}}`)
 
-// File returns the URL of a file of this package, with the hash of its content: it can be kept for long.
-func (l links) File(name string) (string, error) {
-	f, ok := l.files[name]
-	if !ok {
-		return "", fmt.Errorf("there is no file %s", name)
-	}
-	return l.root + "ui/" + name + "?v=" + f.hash, nil
+// fill returns text with its links. Both are of our own making: nothing in them needs an escape.
+func (l links) fill(text []byte) ([]byte, error) {
+	var missing error
+	filled := open.ReplaceAllFunc(text, func(match []byte) []byte {
+		name, isFile := strings.CutPrefix(strings.Trim(string(match), "{}"), "file ")
+		if !isFile {
+			return []byte(l.root)
+		}
+		f, ok := l.files[name]
+		if !ok {
+			missing = fmt.Errorf("there is no file %s", name)
+		}
+		// With the hash of its content it can be kept for long.
+		return []byte(l.root + "ui/" + name + "?v=" + f.hash)
+	})
+	return filled, missing
 }
 
 // page is one rendered page.
