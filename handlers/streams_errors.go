@@ -62,6 +62,7 @@ func (s *Streams) writeError(w http.ResponseWriter, r *http.Request, err error) 
 	if status >= http.StatusInternalServerError || errors.As(err, &api) && api.Class() == kinesisclient.ClassServer {
 		s.warn(w, r, err, time.Now().Unix())
 	}
+	noteErrorCode(w, status)
 	w.WriteHeader(status)
 	_, _ = w.Write(text) // a client that is gone cannot be told
 }

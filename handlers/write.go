@@ -40,6 +40,7 @@ func writeJSON(w http.ResponseWriter, contentType string, v any) error {
 // writeError answers with an error in the shape of the v2 API.
 func (h *Handlers) writeError(w http.ResponseWriter, r *http.Request, contentType string, err error) {
 	api := toAPIError(err)
+	noteErrorCode(w, api.code)
 	if api.status >= http.StatusInternalServerError && api.status != http.StatusServiceUnavailable {
 		h.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", api.status,
 			"request_id", w.Header().Get("X-Request-Id"), "err", err)
