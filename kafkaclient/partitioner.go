@@ -6,7 +6,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// refusedPartition is what the partitioner leaves in a record whose partition does not exist.
+// refusedPartition is what the partitioner leaves in a record whose partition does not exist, less
+// the number of partitions that do.
 const refusedPartition int32 = -2
 
 // stickyBytes is how much goes to one partition before records without a key move on:
@@ -41,7 +42,7 @@ func (t *topicPartitioner) Partition(r *kgo.Record, n int) int {
 	case r.Partition >= 0 && int(r.Partition) < n:
 		return int(r.Partition)
 	case r.Partition >= 0:
-		r.Partition = refusedPartition
+		r.Partition = refusedPartition - int32(n)
 		return -1
 	case r.Key != nil && !t.roundRobin:
 		return keyHash.Partition(r, n)

@@ -32,7 +32,7 @@ type Producer struct {
 	kafka *kgo.Client
 	admin *Admin    // the same connections, for asking about topics
 	calls sync.Pool // of *call
-	known sync.Map  // topics that were produced to with success
+	known sync.Map  // topic → *atomic.Int32: its highest partition that was produced to with success, and 1
 
 	mu      sync.Mutex
 	unknown map[string]struct{} // missing topics that were produced to
@@ -148,19 +148,20 @@ func (p *Producer) send(ctx context.Context, c *call, recs []record.Record, acks
 		return false
 	}
 	failed := c.failures()
-	if len(failed) < len(c.todo) {
-		p.learn(c.recs[0].Topic)
-	}
-	again := c.todo[:0]
+	again, highest := c.todo[:0], record.AnyPartition
 	for n, i := range c.todo {
 		if failed == nil || failed[&c.recs[n]] == nil {
 			acks[i] = record.Ack{Partition: c.recs[n].Partition, Offset: c.recs[n].Offset}
+			highest = max(highest, c.recs[n].Partition)
 			continue
 		}
-		refused := c.recs[n].Partition == refusedPartition
+		refused := c.recs[n].Partition <= refusedPartition
 		if acks[i].Err = p.explain(ctx, &recs[i], failed[&c.recs[n]], refused); acks[i].Err == nil {
 			again = append(again, i)
 		}
+	}
+	if highest >= 0 {
+		p.learn(c.recs[0].Topic, highest)
 	}
 	c.todo = again
 	if len(again) > 0 && !p.pause(ctx, started) {
@@ -183,13 +184,6 @@ func (p *Producer) patience(topic string, started time.Time) (context.Context, c
 		return context.Background(), func() {}
 	}
 	return context.WithDeadline(context.Background(), started.Add(p.cfg.MaxBlock+loadTime))
-}
-
-// learn remembers a topic that exists.
-func (p *Producer) learn(topic string) {
-	if _, ok := p.known.Load(topic); !ok {
-		p.known.Store(topic, struct{}{})
-	}
 }
 
 // pause waits a little before a missing topic or partition is looked for again; it reports
@@ -228,6 +222,13 @@ func (p *Producer) explain(ctx context.Context, rec *record.Record, err error, r
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return &NotInMetadataError{Topic: rec.Topic, Partition: record.AnyPartition, Waited: p.cfg.MaxBlock}
+	}
+	return p.reason(err)
+}
+
+// reason turns the client's error into Kafka's own, or into one that says that the time was over.
+func (*Producer) reason(err error) error {
+	switch {
 	case errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries):
 		var cause *kerr.Error
 		if errors.As(err, &cause) {
