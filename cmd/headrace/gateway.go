@@ -99,6 +99,10 @@ func (g *gateway) run(ctx context.Context, jobs ...job) error {
 		})
 	}
 	g.log.Info("Server started, listening for requests...", "addresses", g.server.Addrs())
+	group.Go(func() error {
+		superviseBySystemd(serving, g.log, func(ctx context.Context) bool { return answers(ctx, g.server.Handler()) })
+		return nil
+	})
 	err := errors.Join(group.Wait(), failed.join(), g.close(ctx))
 	if err == nil {
 		g.log.Info("server stopped")
