@@ -17,6 +17,7 @@ import (
 // Admin asks Kafka about its brokers and topics. Make it with NewAdmin.
 // Its errors are Kafka's own (*kerr.Error), *InvalidTopicError, or say that no broker answered.
 type Admin struct {
+	cfg    Config
 	client *kgo.Client
 	kafka  *kadm.Client // over the same connections
 }
@@ -26,18 +27,26 @@ func NewAdmin(cfg Config, log *slog.Logger) (*Admin, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	client, err := kgo.NewClient(append(cfg.options(), kgo.WithLogger(logger(log)))...)
+	cfg = cfg.shared(log)
+	opts, err := cfg.options(log)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("making the Kafka admin client: %w", err)
 	}
-	return newAdmin(client), nil
+	return newAdmin(cfg, client), nil
 }
 
-func newAdmin(client *kgo.Client) *Admin {
+func newAdmin(cfg Config, client *kgo.Client) *Admin {
 	kafka := kadm.NewClient(client)
 	kafka.SetTimeoutMillis(10_000) // what the brokers may take for one question
-	return &Admin{client: client, kafka: kafka}
+	return &Admin{cfg: cfg, client: client, kafka: kafka}
 }
+
+// Diagnose finds the cause of an error of this client, as Config.Diagnose does.
+func (a *Admin) Diagnose(ctx context.Context, err error) Finding { return a.cfg.Diagnose(ctx, err) }
 
 // Close closes the connections.
 func (a *Admin) Close() { a.kafka.Close() }

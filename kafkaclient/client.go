@@ -9,14 +9,18 @@ import (
 	"github.com/twmb/franz-go/plugin/kslog"
 )
 
-// options turns the settings that every client has into franz-go's.
-func (c Config) options() []kgo.Opt {
+// options turns the settings that every client has into franz-go's. An error names what of the login cannot be used.
+func (c Config) options(log *slog.Logger) ([]kgo.Opt, error) {
+	login, err := c.shared(log).Logins.options(c)
+	if err != nil {
+		return nil, err
+	}
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.SoftwareNameAndVersion("headrace", "1"), // an empty version is refused
 		kgo.DisableClientMetrics(),                  // which would be counted for brokers that nobody asks
-		kgo.DialTimeout(c.DialTimeout),
+		kgo.WithLogger(logger(log)),
 		kgo.RequestTimeoutOverhead(c.RequestTimeout),
 		kgo.ConnIdleTimeout(c.ConnIdleTimeout),
 		kgo.MetadataMaxAge(c.MetadataMaxAge),
@@ -28,7 +32,15 @@ func (c Config) options() []kgo.Opt {
 	if c.Rack != "" {
 		opts = append(opts, kgo.Rack(c.Rack))
 	}
-	return opts
+	return append(opts, login...), nil
+}
+
+// shared is the config with Logins of its own, unless it has some.
+func (c Config) shared(log *slog.Logger) Config {
+	if c.Logins == nil {
+		c.Logins = NewLogins(log, nil)
+	}
+	return c
 }
 
 // metadataMinAge is how long who needs to know more waits for the next look at the cluster: for a

@@ -25,6 +25,8 @@ type Config struct {
 	MetadataMaxAge  time.Duration `key:"metadata.max.age.ms" validate:"gt=0"`                // metadata.max.age.ms
 	ConnIdleTimeout time.Duration // connections.max.idle.ms
 	Rack            string        // client.rack
+	Login           Login         `validate:"-"` // security.protocol, ssl.*, sasl.*
+	Logins          *Logins       `validate:"-"` // shared with the other clients of this process; nil: its own
 }
 
 // DefaultConfig returns the Java client's defaults.

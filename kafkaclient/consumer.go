@@ -58,7 +58,11 @@ func NewConsumer(cfg ConsumerConfig, handover Handover, log *slog.Logger) (*Cons
 		return nil, err
 	}
 	c := &Consumer{cfg: cfg, log: log}
-	opts := append(cfg.options(), kgo.WithLogger(logger(log)),
+	opts, err := cfg.options(log)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts,
 		kgo.ConsumerGroup(cfg.Group),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(),

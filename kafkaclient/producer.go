@@ -43,15 +43,19 @@ func NewProducer(cfg ProducerConfig, log *slog.Logger, reg prometheus.Registerer
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	opts := producerOptions(cfg)
+	cfg.Config = cfg.shared(log)
+	opts, err := cfg.options(log)
+	if err != nil {
+		return nil, err
+	}
 	metrics := kprom.NewMetrics("headrace_kafka_producer", kprom.Registerer(reg),
 		kprom.FetchAndProduceDetail(kprom.ByNode, kprom.UncompressedBytes)) // by topic: a client may invent them
-	opts = append(opts, kgo.WithHooks(metrics), kgo.WithLogger(logger(log)))
-	client, err := kgo.NewClient(append(cfg.options(), opts...)...)
+	opts = append(opts, kgo.WithHooks(metrics))
+	client, err := kgo.NewClient(append(opts, producerOptions(cfg)...)...)
 	if err != nil {
 		return nil, fmt.Errorf("making the Kafka producer: %w", err)
 	}
-	p := &Producer{cfg: cfg, kafka: client, admin: newAdmin(client), unknown: map[string]struct{}{}}
+	p := &Producer{cfg: cfg, kafka: client, admin: newAdmin(cfg.Config, client), unknown: map[string]struct{}{}}
 	p.calls.New = func() any { return newCall() }
 	return p, nil
 }
