@@ -36,7 +36,6 @@ var different = map[string]struct {
 }{
 	"produce-json-negative-partition": {400, "the reference's 500 is a defect: refused before anything is sent"},
 	"produce-to-partition-negative":   {400, "the reference's 500 is a defect: refused before anything is sent"},
-	"produce-avro-no-registry":        {422, "formats with a schema need the registry, which a later version brings: 42206"},
 }
 
 // recorded replays the recording.

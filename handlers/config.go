@@ -9,6 +9,7 @@ type Config struct {
 	MemoryBudgetBytes      int64  // headrace.memory.budget.bytes: of all requests under way; over it a 503
 	ProduceErrorStrict     bool   // produce.error.status=strict: a request whose records all failed is no 200
 	V2                     bool   // api.v2.enable
+	NullIsNull             bool   // null.request.body.always.publishes.empty.record: a null is a Kafka null whatever its schema says
 	V3                     bool   // api.v3.enable
 	CRNAuthority           string // confluent.resource.name.authority
 	Debug                  bool   // debug: error bodies carry the cause

@@ -81,6 +81,9 @@ func toAPIError(err error) *apiError {
 		invalid  *kafkaclient.InvalidTopicError
 		unknown  net.Error
 	)
+	if fault := schemaError(err); fault != nil {
+		return fault
+	}
 	switch {
 	case errors.As(err, &api):
 		return api

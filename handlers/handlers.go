@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"headrace/kafkaclient"
+	"headrace/schema"
 )
 
 // Handlers answers the routes of the REST v2 API and of Kinesis. Make it with New.
@@ -19,6 +20,7 @@ type Handlers struct {
 	producer *kafkaclient.Producer
 	admin    *kafkaclient.Admin
 	streams  *Streams
+	schemas  *schema.Schemas
 	budget   *Budget
 	log      *slog.Logger
 	produces sync.Pool // of *produceRequest
@@ -26,8 +28,8 @@ type Handlers struct {
 
 // New returns the handlers of all routes. budget is shared with whoever else reads bodies;
 // streams nil leaves the Kinesis routes out.
-func New(cfg Config, producer *kafkaclient.Producer, admin *kafkaclient.Admin, streams *Streams, budget *Budget, log *slog.Logger) *Handlers {
-	h := &Handlers{cfg: cfg, producer: producer, admin: admin, streams: streams, budget: budget, log: log}
+func New(cfg Config, producer *kafkaclient.Producer, admin *kafkaclient.Admin, streams *Streams, schemas *schema.Schemas, budget *Budget, log *slog.Logger) *Handlers {
+	h := &Handlers{cfg: cfg, producer: producer, admin: admin, streams: streams, schemas: schemas, budget: budget, log: log}
 	h.produces.New = func() any { return new(produceRequest) }
 	return h
 }

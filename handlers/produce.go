@@ -10,6 +10,7 @@ import (
 	"headrace/kafkaclient"
 	"headrace/rawjson"
 	"headrace/record"
+	"headrace/schema"
 )
 
 // recordCost is what one record of a request takes beside the bytes of the body: its
@@ -34,6 +35,7 @@ type produceRequest struct {
 
 	keySchema, keySchemaID     []byte // raw, nil when absent or null
 	valueSchema, valueSchemaID []byte
+	keyCodec, valueCodec       *schema.Codec // of the formats with a schema; nil: none is named
 
 	codes  []int
 	answer []byte
@@ -56,6 +58,13 @@ func (h *Handlers) produce(w http.ResponseWriter, r *http.Request, answer string
 		b.release()
 		h.finish(p)
 		return err
+	}
+	if p.format.hasSchema() {
+		if err := p.useSchemas(r.Context(), h.schemas, h.cfg.NullIsNull); err != nil {
+			b.release()
+			h.finish(p)
+			return err
+		}
 	}
 	acks := h.producer.Produce(r.Context(), p.recs)
 	status := p.encode(acks, h.cfg.ProduceErrorStrict)
@@ -129,9 +138,6 @@ func (p *produceRequest) decode() error {
 	}
 	if len(p.recs) == 0 {
 		return unprocessable(http.StatusUnprocessableEntity, "%s.%s.records must not be empty (was [])", p.method(), p.argument)
-	}
-	if p.format.hasSchema() {
-		return p.checkSchemas()
 	}
 	if p.format == formatBinary {
 		return p.decodeBinary()
@@ -421,23 +427,6 @@ func shortened(value []byte) string {
 	return strings.ToValidUTF8(string(value[:shownBytes]), "") + "…"
 }
 
-// checkSchemas refuses what the formats with a schema refuse before they ask the registry.
-// Beyond that they need a registry, which this server does not speak to yet.
-func (p *produceRequest) checkSchemas() error {
-	if p.keySchema != nil && p.keySchemaID != nil || p.valueSchema != nil && p.valueSchemaID != nil {
-		return badRequest("Bad Request: both a schema and a schema id are given: one of them is wanted.")
-	}
-	for i := range p.recs {
-		if p.recs[i].Key != nil && p.keySchema == nil && p.keySchemaID == nil {
-			return unprocessable(42201, "Request includes keys but does not include key schema")
-		}
-		if p.recs[i].Value != nil && p.valueSchema == nil && p.valueSchemaID == nil {
-			return unprocessable(42202, "Request includes values but does not include value schema")
-		}
-	}
-	return unprocessable(42206, "Payload error. Schema Registry must be configured when using schemas.")
-}
-
 // encode writes the answer and returns its status (contract: kafka-rest-v2.md §3.5).
 func (p *produceRequest) encode(acks []record.Ack, strict bool) int {
 	out := p.answer[:0]
@@ -464,9 +453,18 @@ func (p *produceRequest) encode(acks []record.Ack, strict bool) int {
 		out = append(out, '}')
 		p.codes = append(p.codes, code)
 	}
-	out = append(out, `],"key_schema_id":null,"value_schema_id":null}`...)
+	out = appendID(append(out, `],"key_schema_id":`...), p.keyCodec)
+	out = append(appendID(append(out, `,"value_schema_id":`...), p.valueCodec), '}')
 	p.answer = out
 	return produceStatus(p.codes, strict)
+}
+
+// appendID writes a schema's id, null for none.
+func appendID(dst []byte, codec *schema.Codec) []byte {
+	if codec == nil {
+		return append(dst, "null"...)
+	}
+	return strconv.AppendInt(dst, int64(codec.ID()), 10)
 }
 
 // kindName names a kind of value in a text for people.

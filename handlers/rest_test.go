@@ -12,10 +12,27 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"headrace/kafkaclient"
+	"headrace/schema"
 )
 
-// rest starts the routes over a fake Kafka; both end with the test.
+// noSchemas is a server without a registry.
+func noSchemas(t testing.TB, log *slog.Logger) *schema.Schemas {
+	t.Helper()
+	schemas, err := schema.New(schema.DefaultConfig(), log, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schemas
+}
+
+// rest starts the routes over a fake Kafka, without a registry; both end with the test.
 func rest(t testing.TB, change func(*Config), opts ...kfake.Opt) (*httptest.Server, *kfake.Cluster) {
+	t.Helper()
+	return restOn(t, change, noSchemas(t, slog.New(slog.DiscardHandler)), opts...)
+}
+
+// restOn is rest with schemas.
+func restOn(t testing.TB, change func(*Config), schemas *schema.Schemas, opts ...kfake.Opt) (*httptest.Server, *kfake.Cluster) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.DefaultNumPartitions(4)}, opts...)...)
 	if err != nil {
@@ -39,7 +56,7 @@ func rest(t testing.TB, change func(*Config), opts ...kfake.Opt) (*httptest.Serv
 		change(&hcfg)
 	}
 	router := chi.NewRouter()
-	New(hcfg, producer, admin, nil, NewBudget(hcfg.MemoryBudgetBytes), log).Routes(router)
+	New(hcfg, producer, admin, nil, schemas, NewBudget(hcfg.MemoryBudgetBytes), log).Routes(router)
 	srv := httptest.NewServer(router)
 	t.Cleanup(func() {
 		srv.Close()

@@ -90,3 +90,29 @@ func shortened(text string) string {
 	}
 	return text
 }
+
+// Fault finds the error of this room in err: one of its types, or ErrNoRegistry; nil when there is none.
+func Fault(err error) error {
+	var (
+		query   *QueryError
+		invalid *InvalidSchemaError
+		fault   *RegistryError
+		payload *PayloadError
+		data    *DataError
+	)
+	switch {
+	case errors.As(err, &query):
+		return query
+	case errors.As(err, &invalid):
+		return invalid
+	case errors.As(err, &fault):
+		return fault
+	case errors.As(err, &payload):
+		return payload
+	case errors.As(err, &data):
+		return data
+	case errors.Is(err, ErrNoRegistry):
+		return ErrNoRegistry
+	}
+	return nil
+}

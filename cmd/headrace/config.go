@@ -16,6 +16,7 @@ import (
 	"headrace/kafkaclient"
 	"headrace/kinesisclient"
 	"headrace/properties"
+	"headrace/schema"
 	"headrace/server"
 )
 
@@ -29,6 +30,7 @@ type config struct {
 	admin    kafkaclient.Config
 	consumer kafkaclient.Config // for the sinks, which add the rest themselves
 	kinesis  kinesisclient.Config
+	schema   schema.Config
 	level    slog.Level
 	wait     brokerWait // before the start
 }

@@ -25,6 +25,7 @@ func (s *settings) build() config {
 		admin:    s.kafkaConfig("admin.", brokers),
 		consumer: s.kafkaConfig("consumer.", brokers),
 		kinesis:  s.kinesisConfig(),
+		schema:   s.schemaConfig(),
 		level:    s.level,
 		wait:     s.wait,
 	}
@@ -154,6 +155,7 @@ func (s *settings) handlersConfig() handlers.Config {
 	cfg.ProduceErrorStrict = strings.EqualFold(s.value("produce.error.status").text, "strict")
 	cfg.V2 = s.value("api.v2.enable").on
 	cfg.Debug = s.value("debug").on
+	cfg.NullIsNull = s.value("null.request.body.always.publishes.empty.record").on
 	cfg.Kinesis = s.value("kinesis.enable").on
 	cfg.KinesisErrorStatus = strings.ToLower(s.value("kinesis.error.status").text)
 	cfg.KinesisMaxRequestBytes = s.value("kinesis.max.request.bytes").number

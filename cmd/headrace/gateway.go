@@ -15,6 +15,7 @@ import (
 	"headrace/handlers"
 	"headrace/kafkaclient"
 	"headrace/kinesisclient"
+	"headrace/schema"
 	"headrace/server"
 )
 
@@ -28,6 +29,7 @@ type gateway struct {
 	producer *kafkaclient.Producer
 	admin    *kafkaclient.Admin
 	kinesis  *kinesisclient.Client // nil: no such routes
+	schemas  *schema.Schemas
 	drain    time.Duration         // longest wait for buffered records at the end
 }
 
@@ -56,7 +58,10 @@ func newGateway(ctx context.Context, cfg config, log *slog.Logger, reg *promethe
 		}
 		streams = handlers.NewStreams(g.kinesis, cfg.handlers, budget, log)
 	}
-	api := handlers.New(cfg.handlers, g.producer, g.admin, streams, budget, log)
+	if g.schemas, err = schema.New(cfg.schema, log, reg); err != nil {
+		return nil, errors.Join(err, g.close(ctx))
+	}
+	api := handlers.New(cfg.handlers, g.producer, g.admin, streams, g.schemas, budget, log)
 	b := thisBuild()
 	version := server.Version{Version: b.version, Commit: b.revision, GoVersion: b.goVersion}
 	g.server = server.New(cfg.server, api, version, g.ready, log, reg)
@@ -138,6 +143,9 @@ func (g *gateway) close(ctx context.Context) error {
 	}
 	if g.kinesis != nil {
 		g.kinesis.Close()
+	}
+	if g.schemas != nil {
+		g.schemas.Close()
 	}
 	if err != nil {
 		return fmt.Errorf("closing: %w", err)

@@ -8,8 +8,8 @@ const (
 	notJava      = "a Java class, which cannot be run"
 	notMapped    = "the Go client has no such setting"
 	notInstances = "consumer instances (/consumers) are not built yet: leave it out; a sink takes consumer.override.* in its connector's file"
-	notRegistry  = "the schema registry's client is not built yet: leave it out; JSON and binary need none"
-	notSerde     = "the Avro, JSON Schema and Protobuf formats are not built yet: leave it out"
+	noSchemaMade = "for schemas that are made of Java classes: here clients and the registry bring them"
+	notIndented  = "JSON is stored as it came, without white space: leave it out"
 	forced       = "set by this server whatever is written here"
 )
 
@@ -123,41 +123,56 @@ func clientKeys() []property {
 
 		accept("auto.register.schemas", boolean, "false", forced).read("pc"),
 		accept("use.latest.version", boolean, "false", forced).read("pc"),
-		reject("json.indent.output", boolean, "false", notSerde).read("pc"),
-		reject("json.fail.invalid.schema", boolean, "false", notSerde).read("pc"),
-		reject("json.oneof.for.nullables", boolean, "true", notSerde).read("pc"),
-		reject("json.schema.spec.version", text, "draft_7", notSerde).read("pc"),
-		reject("avro.use.logical.type.converters", boolean, "false", notSerde).read("pc"),
-		reject("avro.remove.java.properties", boolean, "false", notSerde).read("pc"),
-		reject("avro.reflection.allow.null", boolean, "false", notSerde).read("pc"),
-		reject("reference.subject.name.strategy", class, "io.confluent.kafka.serializers.subject.DefaultReferenceSubjectNameStrategy", notSerde).read("pc"),
+		reject("json.indent.output", boolean, "false", notIndented).read("pc"),
+		honour("json.fail.invalid.schema", boolean, "false", "JSON that does not fit its schema cannot be read: true or false; it can never be written").read("pc"),
+		accept("json.oneof.for.nullables", boolean, "true", noSchemaMade).read("pc"),
+		accept("json.schema.spec.version", text, "draft_7", noSchemaMade).read("pc"),
+		accept("avro.use.logical.type.converters", boolean, "false", "JSON shows logical types as their base types either way").read("pc"),
+		accept("avro.remove.java.properties", boolean, "false", noSchemaMade).read("pc"),
+		accept("avro.reflection.allow.null", boolean, "false", noSchemaMade).read("pc"),
+		accept("reference.subject.name.strategy", class, "io.confluent.kafka.serializers.subject.DefaultReferenceSubjectNameStrategy", noSchemaMade).read("pc"),
 	}
 }
 
 // registryKeys are the keys of the schema registry's client.
 // Source: Confluent's SchemaRegistryClientConfig and AbstractKafkaSchemaSerDeConfig, 8.x.
 func registryKeys() []property {
-	const strategy = "io.confluent.kafka.serializers.subject.TopicNameStrategy"
+	const strategy = "io.confluent.kafka.serializers.subject."
+	honourStrategy := func(name, of string) property {
+		return honour("schema.registry."+name, class, strategy+"TopicNameStrategy", "where schemas of "+of+" are registered: topic, record, or topic and record").
+			of(strategy+"TopicNameStrategy", strategy+"RecordNameStrategy", strategy+"TopicRecordNameStrategy")
+	}
 	return []property{
-		reject("schema.registry.basic.auth.credentials.source", text, "URL", notRegistry).of("URL", "USER_INFO", "SASL_INHERIT"),
-		reject("schema.registry.basic.auth.user.info", password, "", notRegistry),
-		reject("schema.registry.bearer.auth.credentials.source", text, "", notRegistry),
-		reject("schema.registry.bearer.auth.token", password, "", notRegistry),
-		reject("schema.registry.bearer.auth.client.secret", password, "", notRegistry),
-		reject("schema.registry.bearer.auth.issuer.endpoint.url", text, "", notRegistry),
-		reject("schema.registry.bearer.auth.client.id", text, "", notRegistry),
-		reject("schema.registry.bearer.auth.scope", text, "", notRegistry),
-		reject("schema.registry.bearer.auth.logical.cluster", text, "", notRegistry),
-		reject("schema.registry.bearer.auth.identity.pool.id", text, "", notRegistry),
-		reject("schema.registry.ssl.*", password, "", notRegistry),
-		reject("schema.registry.proxy.host", text, "", notRegistry),
-		reject("schema.registry.proxy.port", integer, "-1", notRegistry),
-		reject("schema.registry.http.connect.timeout.ms", integer, "60000", notRegistry),
-		reject("schema.registry.http.read.timeout.ms", integer, "60000", notRegistry),
-		reject("schema.registry.request.header.*", password, "", notRegistry),
+		honour("schema.registry.basic.auth.credentials.source", text, "URL", "URL (http://user:password@host), USER_INFO or SASL_INHERIT (user and password of client.sasl.jaas.config)").of("URL", "USER_INFO", "SASL_INHERIT"),
+		honour("schema.registry.basic.auth.user.info", password, "", "user:password, for USER_INFO"),
+		honour("schema.registry.bearer.auth.credentials.source", text, "", "STATIC_TOKEN or OAUTHBEARER (client credentials); empty: no token").of("", "STATIC_TOKEN", "OAUTHBEARER"),
+		honour("schema.registry.bearer.auth.token", password, "", "the token, for STATIC_TOKEN"),
+		honour("schema.registry.bearer.auth.client.secret", password, "", "for OAUTHBEARER"),
+		honour("schema.registry.bearer.auth.issuer.endpoint.url", text, "", "where OAUTHBEARER asks for tokens"),
+		honour("schema.registry.bearer.auth.client.id", text, "", "for OAUTHBEARER"),
+		honour("schema.registry.bearer.auth.scope", text, "", "for OAUTHBEARER; empty: none is asked for"),
+		honour("schema.registry.bearer.auth.logical.cluster", text, "", "sent as target-sr-cluster with OAUTHBEARER"),
+		honour("schema.registry.bearer.auth.identity.pool.id", text, "", "sent as Confluent-Identity-Pool-Id with OAUTHBEARER"),
+		honour("schema.registry.ssl.truststore.location", text, "", "file of the certificates that an https registry is checked against; empty: the machine's"),
+		honour("schema.registry.ssl.truststore.password", password, "", "of that file"),
+		honour("schema.registry.ssl.truststore.type", text, "JKS", "JKS, PKCS12 or PEM"),
+		honour("schema.registry.ssl.truststore.certificates", password, "", "the certificates themselves, as PEM"),
+		honour("schema.registry.ssl.keystore.location", text, "", "file of this client's own key and certificate"),
+		honour("schema.registry.ssl.keystore.password", password, "", "of that file"),
+		honour("schema.registry.ssl.keystore.type", text, "JKS", "JKS, PKCS12 or PEM"),
+		honour("schema.registry.ssl.keystore.key", password, "", "the key itself, as PEM"),
+		honour("schema.registry.ssl.keystore.certificate.chain", password, "", "its certificates, as PEM"),
+		honour("schema.registry.ssl.key.password", password, "", "of the key in the file"),
+		honour("schema.registry.ssl.endpoint.identification.algorithm", text, "https", "empty: the name in the registry's certificate is not checked"),
+		accept("schema.registry.ssl.*", password, "", "TLS 1.2 and 1.3 with Go's cipher suites are used"),
+		honour("schema.registry.proxy.host", text, "", "HTTP proxy in front of the registry; empty: none"),
+		honour("schema.registry.proxy.port", integer, "-1", "of that proxy").in(-1, 65535),
+		honour("schema.registry.http.connect.timeout.ms", integer, "60000", "milliseconds to connect to the registry").in(0, math.MaxInt32),
+		honour("schema.registry.http.read.timeout.ms", integer, "60000", "milliseconds until an answer of the registry is there").in(0, math.MaxInt32),
+		honour("schema.registry.request.header.*", password, "", "sent with every request to the registry"),
 		accept("schema.registry.max.schemas.per.subject", integer, "1000", javaDetail),
-		reject("schema.registry.normalize.schemas", boolean, "false", notRegistry),
-		reject("schema.registry.key.subject.name.strategy", class, strategy, notRegistry),
-		reject("schema.registry.value.subject.name.strategy", class, strategy, notRegistry),
+		honour("schema.registry.normalize.schemas", boolean, "false", "the registry compares normalized schemas: true or false"),
+		honourStrategy("key.subject.name.strategy", "keys"),
+		honourStrategy("value.subject.name.strategy", "values"),
 	}
 }
