@@ -13,7 +13,7 @@ import (
 // TestEveryRouteHasAName: whoever adds a route gives it the name that lists and metrics know.
 func TestEveryRouteHasAName(t *testing.T) {
 	r := chi.NewRouter()
-	New(DefaultConfig(), nil, nil, &Streams{}, nil, nil).Routes(r)
+	New(DefaultConfig(), nil, nil, &Streams{}, nil, nil, nil).Routes(r)
 	routes := 0
 	err := chi.Walk(r, func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if method == http.MethodOptions {
