@@ -97,7 +97,7 @@ func TestAccessList(t *testing.T) {
 }
 
 func TestBlockedAnswers(t *testing.T) {
-	h := New(DefaultConfig(), nil, nil, nil, nil, nil)
+	h := New(DefaultConfig(), nil, nil, nil, nil, nil, nil)
 	for method, want := range map[string]string{
 		"GET": `404 {"error_code":404,"message":"HTTP 404 Not Found"}`, "HEAD": `404 {"error_code":404,"message":"HTTP 404 Not Found"}`,
 		"POST": `405 {"error_code":405,"message":"HTTP 405 Method Not Allowed"}`, "DELETE": `405 {"error_code":405,"message":"HTTP 405 Method Not Allowed"}`,
