@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,6 +63,25 @@ func (d *Dir) sweep() {
 
 // Put writes a temporary file, makes it durable, and gives it its name.
 func (d *Dir) Put(ctx context.Context, key string, body []byte) error {
+	return d.put(ctx, key, body, os.Rename)
+}
+
+// PutNew gives the file its name by a hard link, which never replaces another.
+func (d *Dir) PutNew(ctx context.Context, key string, body []byte) error {
+	return d.put(ctx, key, body, func(temp, path string) error {
+		err := os.Link(temp, path)
+		if errors.Is(err, fs.ErrExist) {
+			return ErrExists
+		}
+		if err != nil {
+			return err
+		}
+		_ = os.Remove(temp) // the object has its name: what stays is swept later
+		return nil
+	})
+}
+
+func (d *Dir) put(ctx context.Context, key string, body []byte, name func(temp, path string) error) error {
 	if err := ctx.Err(); err != nil {
 		return &Error{"putting", key, err}
 	}
@@ -70,7 +90,7 @@ func (d *Dir) Put(ctx context.Context, key string, body []byte) error {
 		return &Error{"putting", key, err}
 	}
 	if _, err = f.Write(body); err == nil {
-		err = d.publish(f, key)
+		err = d.publish(f, key, name)
 	}
 	if err != nil {
 		_ = f.Close()
@@ -84,8 +104,8 @@ func (d *Dir) create() (*os.File, error) {
 	return os.OpenFile(filepath.Join(d.temp, rand.Text()), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 }
 
-// publish makes f durable under key and closes it.
-func (d *Dir) publish(f *os.File, key string) error {
+// publish makes f durable under key and closes it. name moves the temporary file to its path.
+func (d *Dir) publish(f *os.File, key string, name func(temp, path string) error) error {
 	path, err := d.path(key)
 	if err != nil {
 		return err
@@ -100,7 +120,7 @@ func (d *Dir) publish(f *os.File, key string) error {
 	if err := d.makeDir(dir); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := name(f.Name(), path); err != nil {
 		return err
 	}
 	return syncDir(dir)
@@ -206,7 +226,7 @@ func (u *dirUpload) Complete(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return &Error{"completing", u.key, err}
 	}
-	if err := u.dir.publish(u.file, u.key); err != nil {
+	if err := u.dir.publish(u.file, u.key, os.Rename); err != nil {
 		return &Error{"completing", u.key, err}
 	}
 	return nil
@@ -240,7 +260,12 @@ func (d *Dir) Get(_ context.Context, key string) (io.ReadCloser, error) {
 func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		var keys []Object
-		err := filepath.WalkDir(d.root, func(path string, entry fs.DirEntry, err error) error {
+		// All keys of the prefix lie below the directory that it names in full.
+		from := filepath.Join(d.root, filepath.FromSlash(path.Dir("/"+prefix+"x")))
+		err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // gone since, or never there
+			}
 			if err != nil || entry.IsDir() {
 				return errors.Join(err, ctx.Err())
 			}
@@ -259,7 +284,7 @@ func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] 
 			if err != nil {
 				return err
 			}
-			keys = append(keys, Object{Key: key, Size: info.Size()})
+			keys = append(keys, Object{Key: key, Size: info.Size(), Modified: info.ModTime()})
 			return nil
 		})
 		if err != nil {
@@ -273,4 +298,19 @@ func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] 
 			}
 		}
 	}
+}
+
+// Delete removes the file of that key. Its directory stays.
+func (d *Dir) Delete(ctx context.Context, key string) error {
+	path, err := d.path(key)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &Error{"deleting", key, err}
+	}
+	return nil
 }

@@ -153,6 +153,32 @@ func (s *S3) Put(ctx context.Context, key string, body []byte) error {
 	return nil
 }
 
+// PutNew sends one PutObject with If-None-Match.
+// Source: Amazon S3 user guide, conditional writes: 412 when the key is taken.
+func (s *S3) PutNew(ctx context.Context, key string, body []byte) error {
+	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(body), ContentType: aws.String(contentType), IfNoneMatch: aws.String("*"),
+	})
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() == "PreconditionFailed" {
+		err = ErrExists
+	}
+	if err != nil {
+		return &Error{"putting", key, err}
+	}
+	return nil
+}
+
+// Delete sends one DeleteObject.
+func (s *S3) Delete(ctx context.Context, key string) error {
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key})
+	var missing *types.NoSuchKey
+	if err != nil && !errors.As(err, &missing) {
+		return &Error{"deleting", key, err}
+	}
+	return nil
+}
+
 // Create begins a multipart upload.
 func (s *S3) Create(ctx context.Context, key string) (Upload, error) {
 	out, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
@@ -255,7 +281,7 @@ func (s *S3) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 				if strings.HasSuffix(*o.Key, "/") {
 					continue // a directory marker of some console
 				}
-				if !yield(Object{Key: *o.Key, Size: aws.ToInt64(o.Size)}, nil) {
+				if !yield(Object{Key: *o.Key, Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified)}, nil) {
 					return
 				}
 			}

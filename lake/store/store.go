@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"syscall"
+	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -22,6 +23,12 @@ type Store interface {
 	// body in full if only the answer was lost. body must not change until Put returns.
 	Put(ctx context.Context, key string, body []byte) error
 
+	// PutNew is Put for a key that must not be taken: when it is, PutNew fails with ErrExists and
+	// changes nothing. After any other failure the object may be there, if only the answer was
+	// lost; a repeat whose first try got through fails with ErrExists too, so who gets it must
+	// look whose object it is.
+	PutNew(ctx context.Context, key string, body []byte) error
+
 	// Create begins an object that is handed over in parts. Nothing of it is seen before
 	// Upload.Complete. Every Upload ends with Complete or Abort.
 	Create(ctx context.Context, key string) (Upload, error)
@@ -31,6 +38,9 @@ type Store interface {
 
 	// List yields the objects whose keys begin with prefix, by rising key. An error ends it.
 	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
+
+	// Delete removes the object of that key. One that is not there is no error.
+	Delete(ctx context.Context, key string) error
 }
 
 // Upload is an object on its way in parts.
@@ -46,8 +56,9 @@ type Upload interface {
 
 // Object is one line of a List.
 type Object struct {
-	Key  string
-	Size int64 // bytes
+	Key      string
+	Size     int64     // bytes
+	Modified time.Time // when it was last written
 }
 
 // MinPartBytes and MaxPartBytes bound the size of a part.
@@ -60,6 +71,7 @@ const (
 // Sentinels of this package.
 var (
 	ErrNotFound = errors.New("no such object")
+	ErrExists   = errors.New("the key is taken")
 	ErrNoBucket = errors.New("non-existent bucket")
 	errBadKey   = errors.New("the key does not name a file below the bucket's directory")
 )
@@ -95,6 +107,7 @@ func Permanent(err error) bool {
 var passingCodes = []string{
 	"RequestTimeTooSkewed", "RequestTimeout", "RequestTimeoutException", "SlowDown", "Throttling",
 	"ThrottlingException", "RequestLimitExceeded", "RequestThrottled", "TooManyRequestsException", "OperationAborted",
+	"ConditionalRequestConflict", // another conditional write of the key is under way
 }
 
 func passing(status int, err error) bool {

@@ -12,8 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -75,6 +77,8 @@ func TestStores(t *testing.T) {
 			t.Run("an object in parts is seen when complete", func(t *testing.T) { testParts(t, s, prefix+"parts/") })
 			t.Run("an aborted object is never seen", func(t *testing.T) { testAbort(t, s, prefix+"abort/") })
 			t.Run("many objects at once", func(t *testing.T) { testParallel(t, s, prefix+"many/") })
+			t.Run("of many who take a key one wins", func(t *testing.T) { testPutNew(t, s, prefix+"new/") })
+			t.Run("a deleted object is gone", func(t *testing.T) { testDelete(t, s, prefix+"delete/") })
 			t.Run("a missing object is ErrNotFound", func(t *testing.T) {
 				if _, err := s.Get(t.Context(), prefix+"missing"); !errors.Is(err, ErrNotFound) || !Permanent(err) {
 					t.Errorf("Get = %v, want ErrNotFound, permanent", err)
@@ -114,6 +118,55 @@ func testPut(t *testing.T, s Store, prefix string) {
 			if got := read(t, s, prefix+key); got != body {
 				t.Errorf("Get(%s) has %d bytes, want %d", key, len(got), len(body))
 			}
+		}
+	}
+}
+
+func testPutNew(t *testing.T, s Store, prefix string) {
+	var wins, losses atomic.Int32
+	var writers sync.WaitGroup
+	for i := range 16 {
+		writers.Go(func() {
+			switch err := s.PutNew(t.Context(), prefix+"log/0.json", []byte(strconv.Itoa(i))); {
+			case err == nil:
+				wins.Add(1)
+			case errors.Is(err, ErrExists):
+				losses.Add(1)
+			default:
+				t.Errorf("PutNew: %v", err)
+			}
+		})
+	}
+	writers.Wait()
+	if wins.Load() != 1 || losses.Load() != 15 {
+		t.Errorf("%d writers won and %d lost, want 1 and 15", wins.Load(), losses.Load())
+	}
+	was := read(t, s, prefix+"log/0.json")
+	if err := s.PutNew(t.Context(), prefix+"log/0.json", []byte("later")); !errors.Is(err, ErrExists) {
+		t.Errorf("PutNew of a taken key = %v, want ErrExists", err)
+	}
+	if now := read(t, s, prefix+"log/0.json"); now != was {
+		t.Errorf("a lost PutNew changed the object from %q to %q", was, now)
+	}
+	if diff := cmp.Diff([]string{"log/0.json " + strconv.Itoa(len(was))}, keys(t, s, prefix)); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+}
+
+func testDelete(t *testing.T, s Store, prefix string) {
+	for _, key := range []string{"a/1", "a/2"} {
+		if err := s.Put(t.Context(), prefix+key, []byte(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // one that is not there is no error
+		if err := s.Delete(t.Context(), prefix+"a/1"); err != nil {
+			t.Errorf("Delete: %v", err)
+		}
+	}
+	for object, err := range s.List(t.Context(), prefix) {
+		if err != nil || object.Key != prefix+"a/2" || time.Since(object.Modified).Abs() > time.Hour {
+			t.Errorf("List = %+v, %v, want only a/2, modified now", object, err)
 		}
 	}
 }
