@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 	"jaas":       {},
 	"embedded":   {}, // imported by cmd/headrace and tests only: no other row names it
 	"lake/store": {},
+	"lake/delta": {"lake/store"},
 	"schema":     {},
 	// beside the house
 	"openapi/spectest": {"openapi"},  // imported by tests only

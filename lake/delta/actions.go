@@ -44,7 +44,7 @@ type metaData struct {
 	ID               *string           `json:"id" parquet:"id,optional"` // uuid
 	Name             *string           `json:"name,omitempty" parquet:"name,optional"`
 	Description      *string           `json:"description,omitempty" parquet:"description,optional"`
-	Format           fileFormat          `json:"format" parquet:"format"`
+	Format           fileFormat        `json:"format" parquet:"format"`
 	SchemaString     *string           `json:"schemaString" parquet:"schemaString,optional"`
 	PartitionColumns []string          `json:"partitionColumns" parquet:"partitionColumns,list"`
 	Configuration    map[string]string `json:"configuration" parquet:"configuration"`

@@ -131,7 +131,7 @@ func (t *Table) join(ctx context.Context, group []*add) error {
 // merge is one Parquet file with the rows of all of group, whose columns must be the table's.
 func (t *Table) merge(ctx context.Context, group []*add) ([]byte, error) {
 	var out bytes.Buffer
-	var writer *parquet.Writer
+	var writer *parquet.GenericWriter[any]
 	for _, a := range group {
 		file, err := t.openFile(ctx, a)
 		if err != nil {
@@ -141,7 +141,7 @@ func (t *Table) merge(ctx context.Context, group []*add) ([]byte, error) {
 			return nil, fmt.Errorf("%w: file %s: %w", ErrSchema, value(a.Path), err)
 		}
 		if writer == nil {
-			writer = parquet.NewWriter(&out, file.Schema(), parquet.Compression(&parquet.Snappy), parquet.CreatedBy("headrace", "", ""))
+			writer = parquet.NewGenericWriter[any](&out, file.Schema(), parquet.Compression(&parquet.Snappy), parquet.CreatedBy("headrace", "", ""))
 		}
 		conversion, err := parquet.Convert(writer.Schema(), file.Schema())
 		if err != nil {
@@ -159,7 +159,7 @@ func (t *Table) merge(ctx context.Context, group []*add) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func copyRows(to *parquet.Writer, from parquet.RowGroup) error {
+func copyRows(to *parquet.GenericWriter[any], from parquet.RowGroup) error {
 	rows := from.Rows()
 	_, err := parquet.CopyRows(to, rows)
 	return errors.Join(err, rows.Close())

@@ -31,14 +31,13 @@ type pin struct {
 
 var pins = Schema{{Name: "ind", Type: Integer}, {Name: "title", Type: String}, {Name: "coordinates", Type: Double, List: true}, {Name: "at", Type: Timestamp}}
 
-func to[T any](v T) *T { return &v }
-
+//go:fix inline
 // rows are pins first…first+n-1; every tenth has nulls.
 func rows(first, n int) []pin {
 	var all []pin
 	for i := first; i < first+n; i++ {
-		row := pin{Ind: to(int32(i)), Title: to(fmt.Sprintf("title %d", i)), Coordinates: []*float64{to(float64(i) / 2), nil}}
-		row.At = to(time.UnixMicro(1_600_000_000_000_000 + int64(i)*1001).UTC())
+		row := pin{Ind: new(int32(i)), Title: new(fmt.Sprintf("title %d", i)), Coordinates: []*float64{new(float64(i) / 2), nil}}
+		row.At = new(time.UnixMicro(1_600_000_000_000_000 + int64(i)*1001).UTC())
 		if i%10 == 9 {
 			row.Title, row.Coordinates, row.At = nil, nil, nil
 		}
@@ -535,7 +534,7 @@ func TestStats(t *testing.T) {
 	long := strings.Repeat("x", maxStatBytes+1)
 	var body bytes.Buffer
 	w := parquet.NewGenericWriter[pin](&body)
-	for _, group := range [][]pin{rows(20, 3), rows(0, 3), {{Ind: to(int32(-7)), Title: &long}}} {
+	for _, group := range [][]pin{rows(20, 3), rows(0, 3), {{Ind: new(int32(-7)), Title: &long}}} {
 		if _, err := w.Write(group); err != nil {
 			t.Fatal(err)
 		}

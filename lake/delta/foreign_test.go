@@ -61,7 +61,7 @@ func foreignRows(t *testing.T, table string) (all []pin, last string) {
 				t.Fatal(err)
 			}
 			if row.At != nil {
-				row.At = to(row.At.UTC())
+				row.At = new(row.At.UTC())
 			}
 			all = append(all, pin(row))
 		}
