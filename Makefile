@@ -8,6 +8,7 @@ TOOLS := $(CACHE)/tools/$(shell cksum <tools.mod | tr -d ' ')
 RACE ?= $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null && echo -race)
 PKG ?= ./...
 FUZZTIME ?= 10s
+PROGRAM ?= headrace
 BENCH ?= .
 
 .PHONY: help build test unit vet lint fmt check fuzz bench image vuln services services-down clean
@@ -18,7 +19,7 @@ help: ## this list
 BUILD := CGO_ENABLED=0 go build -trimpath -tags validator_novalidatefn -ldflags "-s -w"
 
 build: ## ./headrace, static
-	$(BUILD) -o headrace ./cmd/headrace
+	$(BUILD) -o $(PROGRAM) ./cmd/headrace
 
 test: ## every test, with the real services that this machine has the tools for
 	@[ -n "$(RACE)" ] || echo 'no C compiler: the tests run without the race detector'

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// "main" is the program as a process of its own: in scripts, and for exec.Command.
-	testscript.Main(m, map[string]func(){"main": main})
+	testscript.Main(m, map[string]func(){"main": main, "headrace": main}) // "headrace": for the scripts of docker/
 }
 
 // TestScripts runs the command lines of testdata/script.
