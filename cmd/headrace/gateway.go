@@ -30,7 +30,7 @@ type gateway struct {
 	admin    *kafkaclient.Admin
 	kinesis  *kinesisclient.Client // nil: no such routes
 	schemas  *schema.Schemas
-	drain    time.Duration         // longest wait for buffered records at the end
+	drain    time.Duration // longest wait for buffered records at the end
 }
 
 // newRegistry holds the metrics of one process.

@@ -56,6 +56,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 		newBatchCommand(p),
 		newEmulateCommand(p),
 		newHealthcheckCommand(os.Getenv),
+		newOpenAPICommand(),
 		newVersionCommand(),
 	)
 	return root
