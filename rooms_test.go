@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 	"embedded":   {}, // imported by cmd/headrace and tests only: no other row names it
 	"lake/store": {},
 	"lake/delta": {"lake/store"},
+	"lake/sql":   {"rawjson"},
 	"schema":     {},
 	// beside the house
 	"openapi/spectest": {"openapi"},  // imported by tests only

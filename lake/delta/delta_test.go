@@ -31,7 +31,6 @@ type pin struct {
 
 var pins = Schema{{Name: "ind", Type: Integer}, {Name: "title", Type: String}, {Name: "coordinates", Type: Double, List: true}, {Name: "at", Type: Timestamp}}
 
-//go:fix inline
 // rows are pins first…first+n-1; every tenth has nulls.
 func rows(first, n int) []pin {
 	var all []pin
