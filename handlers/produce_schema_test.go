@@ -252,3 +252,33 @@ func eventBody() []byte {
 	out.WriteString(`]}`)
 	return out.Bytes()
 }
+
+func TestProduceJSONSchemaAndProtobuf(t *testing.T) {
+	srv, cluster, _ := withRegistry(t, nil, kfake.SeedTopics(1, "t"))
+	status, answer := posted(t, srv, embeddedJSONSchema, `{"value_schema":"{\"type\":[\"object\",\"null\"],\"properties\":{\"a\":{\"type\":\"integer\"}}}","records":[{"value":{ "a" : 1 }},{"value":null}]}`)
+	if status != 200 || !strings.HasSuffix(answer, `"key_schema_id":null,"value_schema_id":1}`) {
+		t.Fatalf("%d %s", status, answer)
+	}
+	status, answer = posted(t, srv, embeddedProtobuf, `{"value_schema":"syntax = \"proto3\"; message M { int32 a_b = 1; }","records":[{"value":{"aB":1}},{"value":{"a_b":"0"}}]}`)
+	if status != 200 || !strings.HasSuffix(answer, `"key_schema_id":null,"value_schema_id":2}`) {
+		t.Fatalf("%d %s", status, answer)
+	}
+	want := []string{
+		"null 0000000001" + hex.EncodeToString([]byte(`{"a":1}`)), "null 0000000001" + hex.EncodeToString([]byte(`null`)),
+		"null 0000000002000801", "null 000000000200",
+	}
+	if diff := cmp.Diff(want, stored(t, cluster, 4)); diff != "" {
+		t.Error(diff)
+	}
+	for _, tt := range []struct{ contentType, body, want string }{
+		{embeddedJSONSchema, `{"value_schema_id":1,"records":[{"value":{"a":2.0}}]}`, `{"error_code":400,"message":"Bad Request: #/a: got number, want integer"}`},
+		{embeddedProtobuf, `{"value_schema_id":2,"records":[{"value":{"zz":1}}]}`, `{"error_code":400,"message":"Bad Request: unknown field \"zz\""}`},
+		{embeddedProtobuf, `{"value_schema_id":2,"records":[{"value":null}]}`, `{"error_code":400,"message":"Bad Request: Expect message object but got: null"}`},
+		// An id whose schema is of another format: the reference's 500 is a defect.
+		{embeddedAvro, `{"value_schema_id":2,"records":[{"value":{}}]}`, `{"error_code":400,"message":"Bad Request: schema 2 is of format PROTOBUF, the request is of format AVRO"}`},
+	} {
+		if status, answer := posted(t, srv, tt.contentType, tt.body); status != 400 || answer != tt.want {
+			t.Errorf("%s: %d %s, want %s", tt.body, status, answer, tt.want)
+		}
+	}
+}

@@ -8,11 +8,11 @@ import (
 	"github.com/twmb/avro"
 )
 
-// kind is the Avro type of a node.
-type kind uint8
+// avroKind is the Avro type of a node.
+type avroKind uint8
 
 const (
-	kindNull kind = iota
+	kindNull avroKind = iota
 	kindBoolean
 	kindInt
 	kindLong
@@ -28,7 +28,7 @@ const (
 	kindFixed
 )
 
-var primitives = map[string]kind{
+var primitives = map[string]avroKind{
 	"null": kindNull, "boolean": kindBoolean, "int": kindInt, "long": kindLong,
 	"float": kindFloat, "double": kindDouble, "bytes": kindBytes, "string": kindString,
 }
@@ -36,7 +36,7 @@ var primitives = map[string]kind{
 // avroNode is one type of a schema, ready to walk: logical types are their base types, as in
 // Avro's JSON encoding. Names are resolved, so recursive schemas are circles.
 type avroNode struct {
-	kind     kind
+	kind     avroKind
 	label    string // as a union's branch is called in JSON
 	fields   []avroField
 	byName   map[string]int // of fields, aliases too

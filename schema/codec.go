@@ -3,7 +3,6 @@ package schema
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 
 	"github.com/twmb/franz-go/pkg/sr"
 )
@@ -103,8 +102,10 @@ func (s *Schemas) compile(ctx context.Context, schema sr.Schema, isNew bool) (*c
 	switch c.format {
 	case Avro:
 		c.codec, c.name, err = newAvro(schema.Schema, refs, isNew)
-	default:
-		return nil, fmt.Errorf("schemas of format %s cannot be read yet", c.format)
+	case JSONSchema:
+		c.codec, c.name, err = newJSON(schema.Schema, refs, s.cfg.FailInvalidJSON)
+	case Protobuf:
+		c.codec, c.name, err = newProto(ctx, schema.Schema, refs)
 	}
 	if err != nil {
 		return nil, err
