@@ -25,6 +25,8 @@ type Options struct {
 	// Headrace holds the gateway to what headrace answers on purpose where it differs from the reference; else the
 	// reference's answer is wanted.
 	Headrace bool
+	// FakeKafka says that the brokers are kfake, which lacks some of what Kafka can do: those cases want less.
+	FakeKafka bool
 	// Check is called for every answer, with its whole body as sent; its error fails the case. nil checks nothing.
 	Check func(req *http.Request, resp *http.Response, body []byte) error
 }
@@ -47,6 +49,7 @@ func Run(t *testing.T, baseURL string, opts Options) {
 	s.kafka.create(t, s.topic, 3)
 	s.kafka.create(t, s.other, 2)
 	t.Run("recorded", s.recorded)
+	t.Run("recorded v3", s.recordedV3)
 	t.Run("http", s.http)
 	t.Run("wire", s.wire)
 	t.Run("metadata", s.metadata)

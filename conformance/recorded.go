@@ -27,6 +27,8 @@ type exchange struct {
 	Status      int               `json:"status"`
 	ContentType *string           `json:"response_content_type"`
 	Answer      string            `json:"response_body"`
+
+	ResponseHeaders map[string]string `json:"response_headers"` // in lower case
 }
 
 // different names each recorded exchange that headrace answers otherwise on purpose, and how.

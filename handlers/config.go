@@ -32,6 +32,7 @@ func DefaultConfig() Config {
 		MemoryBudgetBytes:      128 << 20,
 		V2:                     true,
 		V3:                     true,
+		Port:                   8082,
 		Kinesis:                true,
 		KinesisErrorStatus:     "semantic",
 		KinesisMaxRequestBytes: 10 << 20,

@@ -57,6 +57,7 @@ var badRequestErrors = []error{
 	kerr.InvalidReplicationFactor, kerr.SecurityDisabled, kerr.UnsupportedVersion, kerr.InvalidPartitions,
 	kerr.InvalidRequest, kerr.UnknownServerError, kerr.PolicyViolation, kerr.TopicAlreadyExists,
 	kerr.InvalidConfig, kerr.TopicDeletionDisabled, kerr.InvalidTopicException,
+	kerr.InvalidReplicaAssignment, // the reference's 500/50002 is a defect
 }
 
 func isAny(err error, targets []error) bool {
@@ -123,7 +124,13 @@ func toAPIError(err error) *apiError {
 
 // description is the text of Kafka's own error, as Java clients show it.
 func description(err error) string {
-	var kafka *kerr.Error
+	var (
+		kafka *kerr.Error
+		told  *kafkaclient.BrokerError
+	)
+	if errors.As(err, &told) {
+		return told.Message
+	}
 	if !errors.As(err, &kafka) {
 		return err.Error()
 	}

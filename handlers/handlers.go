@@ -116,6 +116,10 @@ func acceptsEmbedded(r *http.Request) error {
 
 // NotFound answers a path that no route has.
 func (h *Handlers) NotFound(w http.ResponseWriter, r *http.Request) {
+	if other := otherConfigs.FindStringSubmatch(r.URL.Path); h.cfg.V3 && other != nil {
+		h.writeError(w, r, typeJSON, badWord("Type", other[1]))
+		return
+	}
 	h.writeError(w, r, "", errNotFound)
 }
 

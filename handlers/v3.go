@@ -2,17 +2,80 @@ package handlers
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+
+	"headrace/kafkaclient"
 )
 
 // v3Routes adds the routes of the v3 API, in the order of the contract.
-func (h *Handlers) v3Routes(chi.Router) {
+func (h *Handlers) v3Routes(r chi.Router) {
+	read := func(fn func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+		return h.v3(acceptsAnyBody, fn)
+	}
+	write := func(fn func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+		return h.v3(acceptsJSONBody, fn)
+	}
+	add := func(path string, m methods) { h.resource(r, path, m) }
+
+	add("/v3/clusters", methods{get: read(h.v3Clusters)})
+	const cluster = "/v3/clusters/{cluster_id}"
+	add(cluster, methods{get: read(h.v3Cluster)})
+	add(cluster+"/brokers", methods{get: read(h.v3Brokers)})
+	add(cluster+"/brokers/{broker_id}", methods{get: read(h.v3Broker)})
+	add(cluster+"/brokers/{broker_id}/partition-replicas", methods{get: read(h.v3BrokerReplicas)})
+
+	add(cluster+"/brokers/-/configs", methods{get: read(h.v3AllBrokerConfigs)})
+	for _, of := range []struct {
+		path  string
+		scope configScope
+	}{
+		{"/brokers/{broker_id}/configs", h.brokerScope},
+		{"/broker-configs", h.clusterScope},
+		{"/topics/{topic_name}/configs", h.topicScope},
+	} {
+		path, scope := cluster+of.path, of.scope
+		add(path, methods{get: read(h.v3Configs(scope))})
+		add(path+"/{name}", methods{get: read(h.v3Config(scope)), put: write(h.v3SetConfig(scope)), delete: read(h.v3ResetConfig(scope))})
+		add(path+":alter", methods{post: write(h.v3AlterConfigs(scope))})
+	}
+	add(cluster+"/topics/-/configs", methods{get: read(h.v3AllTopicConfigs)})
+	add(cluster+"/topics/-/configs:alter", methods{post: write(h.v3AlterTopics)})
+
+	add(cluster+"/topics", methods{get: read(h.v3Topics), post: write(h.v3CreateTopic)})
+	const topic = cluster + "/topics/{topic_name}"
+	add(topic, methods{get: read(h.v3Topic), patch: write(h.v3GrowTopic), delete: read(h.v3DeleteTopic)})
+	add(topic+"/partitions", methods{get: read(h.v3Partitions)})
+	const partition = topic + "/partitions/{partition_id}"
+	add(partition, methods{get: read(h.v3Partition)})
+	add(partition+"/offset", methods{get: read(h.v3Offsets)})
+	add(partition+"/replicas", methods{get: read(h.v3Replicas)})
+	add(partition+"/replicas/{broker_id}", methods{get: read(h.v3Replica)})
+	add(partition+"/reassignment", methods{get: read(h.v3Reassignment)})
+	add(topic+"/partitions/-/reassignment", methods{get: read(h.v3TopicReassignments)})
+	add(cluster+"/topics/-/partitions/-/reassignment", methods{get: read(h.v3Reassignments)})
+
+	add(cluster+"/consumer-groups", methods{get: read(h.v3Groups)})
+	const group = cluster + "/consumer-groups/{consumer_group_id}"
+	add(group, methods{get: read(h.v3Group)})
+	add(group+"/consumers", methods{get: read(h.v3Consumers)})
+	add(group+"/consumers/{consumer_id}", methods{get: read(h.v3Consumer)})
+	add(group+"/consumers/{consumer_id}/assignments", methods{get: read(h.v3Assignments)})
+	add(group+"/consumers/{consumer_id}/assignments/{topic_name}/partitions/{partition_id}", methods{get: read(h.v3Assignment)})
+	add(group+"/lag-summary", methods{get: read(h.v3LagSummary)})
+	add(group+"/lags", methods{get: read(h.v3Lags)})
+	add(group+"/lags/{topic_name}/partitions/{partition_id}", methods{get: read(h.v3Lag)})
+
+	add(cluster+"/acls", methods{get: read(h.v3ACLs), post: write(h.v3CreateACL), delete: read(h.v3DeleteACLs)})
+	add(cluster+"/acls:batch", methods{post: write(h.v3CreateACLs)})
 }
 
 // v3 answers a call of the v3 API with fn once its Content-Type and its Accept header can be met:
@@ -93,6 +156,14 @@ type metadata struct {
 	ResourceName string `json:"resource_name,omitempty"`
 }
 
+// head is what every object of the v3 API begins with.
+type head struct {
+	Kind     string   `json:"kind"`
+	Metadata metadata `json:"metadata"`
+}
+
+func (h head) self() string { return h.Metadata.Self }
+
 // listMetadata of a collection. next is null unless a page was asked for and is not the last.
 type listMetadata struct {
 	Self string  `json:"self"`
@@ -104,6 +175,58 @@ type list[T any] struct {
 	Kind     string       `json:"kind"`
 	Metadata listMetadata `json:"metadata"`
 	Data     []T          `json:"data"`
+}
+
+// object is a member of a collection.
+type object interface{ self() string }
+
+// writeList answers with a collection; with ?page_size= in the request with a page of it.
+func writeList[T object](w http.ResponseWriter, r *http.Request, kind, self string, data []T) error {
+	page, next, err := pageOf(r, self, data)
+	if err != nil {
+		return err
+	}
+	if page == nil {
+		page = []T{}
+	}
+	return writeV3(w, http.StatusOK, list[T]{Kind: kind, Metadata: listMetadata{Self: self, Next: next}, Data: page})
+}
+
+// pageOf returns the part of data that the request asks for, and the URL of the next one, nil
+// behind the last. Without page_size that is all, as in the reference, which has no pages. A
+// page_token names the entry that the page stands behind, so entries that come and go elsewhere
+// move nothing.
+func pageOf[T object](r *http.Request, self string, data []T) (page []T, next *string, err error) {
+	query := r.URL.Query()
+	size := len(data)
+	if text := query.Get("page_size"); text != "" {
+		if size, err = strconv.Atoi(text); err != nil || size < 1 {
+			return nil, nil, badRequest("page_size is %.40q: a whole number from 1 would work", text)
+		}
+	}
+	if token := query.Get("page_token"); token != "" {
+		last, err := base64.RawURLEncoding.DecodeString(token)
+		at := slices.IndexFunc(data, func(o T) bool { return placeOf(o) == string(last) })
+		if err != nil || at < 0 {
+			return nil, nil, badRequest("page_token is %.200q, which stands behind no entry of this list, or of one that is gone: take it from metadata.next, or begin again without it", token)
+		}
+		data = data[at+1:]
+	}
+	if size >= len(data) {
+		return data, nil, nil
+	}
+	separator := "?"
+	if strings.Contains(self, "?") {
+		separator = "&"
+	}
+	url := self + separator + "page_size=" + strconv.Itoa(size) + "&page_token=" + base64.RawURLEncoding.EncodeToString([]byte(placeOf(data[size-1])))
+	return data[:size], &url, nil
+}
+
+// placeOf is the URL of an object without scheme and host, which may differ from call to call.
+func placeOf(o object) string {
+	_, rest, _ := strings.Cut(o.self(), "://")
+	return rest[strings.IndexByte(rest, '/')+1:]
 }
 
 // names makes the URLs and CRNs of one answer. Make it with namesFor.
@@ -121,15 +244,11 @@ func (n names) url(segments ...string) string {
 	return n.base + "/" + strings.Join(segments, "/")
 }
 
-// related is a link to the resource at these segments.
-func (n names) related(segments ...string) link { return link{n.url(segments...)} }
-
-// crn joins pairs of type and id; the last type may stand alone.
+// crn joins types and ids, which take turns; the last type may stand alone.
 func (n names) crn(pairs ...string) string {
 	var b strings.Builder
 	b.WriteString(n.crns)
 	for i, part := range pairs {
-		part = strings.Trim(part, "/")
 		switch {
 		case i == 0:
 		case i%2 == 1:
@@ -137,10 +256,52 @@ func (n names) crn(pairs ...string) string {
 		default:
 			b.WriteByte('/')
 		}
-		b.WriteString(part)
+		b.WriteString(strings.Trim(part, "/"))
 	}
 	return b.String()
 }
 
-// text writes a number of a URL.
-func text(n int32) string { return strconv.Itoa(int(n)) }
+// decimal writes a number of a URL.
+func decimal(n int32) string { return strconv.Itoa(int(n)) }
+
+// idParam returns a number in the path. Text that is no 32-bit integer is a 404, as in the reference.
+func idParam(r *http.Request, name string) (int32, error) {
+	id, err := strconv.ParseInt(pathParam(r, name), 10, 32)
+	if err != nil {
+		return 0, errNotFound
+	}
+	return int32(id), nil
+}
+
+// notFound is a 404 with a text of its own.
+func notFound(format string, args ...any) *apiError {
+	return &apiError{http.StatusNotFound, http.StatusNotFound, fmt.Sprintf(format, args...)}
+}
+
+// errOldKafka: the broker does not tell which cluster it belongs to.
+var errOldKafka = &apiError{http.StatusBadGateway, http.StatusBadGateway, "Kafka protocol version not supported.: Metadata Response protocol version >= 2 required."}
+
+// Texts for a cluster that is not ours; they differ by endpoint.
+const (
+	clusterCannot  = "Cluster %s cannot be found."
+	clusterCould   = "Cluster %s could not be found."
+	clusterWrapped = ""
+)
+
+// cluster describes the cluster behind us, which the path must name; else a 404 with the text.
+func (h *Handlers) cluster(r *http.Request, otherwise string) (kafkaclient.Cluster, error) {
+	cluster, err := h.admin.Cluster(r.Context())
+	if err != nil {
+		return cluster, err
+	}
+	if cluster.ID == "" {
+		return cluster, errOldKafka
+	}
+	if id := pathParam(r, "cluster_id"); id != cluster.ID {
+		if otherwise == clusterWrapped {
+			return cluster, errNotFound
+		}
+		return cluster, notFound(otherwise, id)
+	}
+	return cluster, nil
+}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -171,4 +172,30 @@ func intInto(name string, to **int32) func(*rawjson.Scanner) error {
 // nullMember is the 400 for a member that must be there.
 func nullMember(class, member string) *apiError {
 	return badRequest("Cannot construct instance of `%s`, problem: Null %s", class, member)
+}
+
+// Texts for a body that is not there.
+const (
+	nullInput  = "Null input provided. Data is required."
+	emptyInput = "Empty input provided. Data is required."
+	emptyBody  = "Request body is empty. Data is required."
+)
+
+// wordInto reads one of words, in their case; null is nil. class names them in errors.
+func wordInto(class string, to **string, words ...string) func(*rawjson.Scanner) error {
+	return func(s *rawjson.Scanner) error {
+		if err := textInto(class, to)(s); err != nil {
+			return err
+		}
+		if *to != nil && !slices.Contains(words, **to) {
+			return badRequest("Cannot deserialize value of type `%s` from String %.80q: not one of the values accepted for Enum class: [%s]",
+				class, **to, strings.Join(words, ", "))
+		}
+		return nil
+	}
+}
+
+// badWord is the 404 for a word in the path or query that is none of those that there are.
+func badWord(class, word string) *apiError {
+	return notFound("The valid values for %s do not include '%s'", class, word)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -14,13 +15,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Admin asks Kafka about its brokers and topics. Make it with NewAdmin.
-// Its errors are Kafka's own (*kerr.Error), *InvalidTopicError, or say that no broker answered.
+// Admin asks Kafka about its brokers, topics, configs, groups and rights, and changes them. Make it
+// with NewAdmin. Every call ends within request.timeout.ms, or when its context does.
+// Its errors are Kafka's own (*kerr.Error, or *BrokerError around one), *InvalidTopicError, or say
+// that no broker answered.
 type Admin struct {
 	cfg    Config
 	client *kgo.Client
 	kafka  *kadm.Client // over the same connections
 }
+
+// brokerTimeoutMillis is what the brokers may take for one change.
+const brokerTimeoutMillis = 10_000
 
 // NewAdmin returns an admin client. It connects when it is first used.
 func NewAdmin(cfg Config, log *slog.Logger) (*Admin, error) {
@@ -41,8 +47,13 @@ func NewAdmin(cfg Config, log *slog.Logger) (*Admin, error) {
 
 func newAdmin(cfg Config, client *kgo.Client) *Admin {
 	kafka := kadm.NewClient(client)
-	kafka.SetTimeoutMillis(10_000) // what the brokers may take for one question
+	kafka.SetTimeoutMillis(brokerTimeoutMillis)
 	return &Admin{cfg: cfg, client: client, kafka: kafka}
+}
+
+// bounded is ctx with the deadline of one call.
+func (a *Admin) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, a.cfg.RequestTimeout)
 }
 
 // Diagnose finds the cause of an error of this client, as Config.Diagnose does.
@@ -62,13 +73,10 @@ type Partition struct {
 // Topic is a topic as the brokers describe it.
 type Topic struct {
 	Name       string
+	ID         [16]byte
+	Internal   bool        // the brokers' own, such as __consumer_offsets
 	Partitions []Partition // by ID
-}
-
-// TopicConfig is one setting of a topic that is in force. Value is nil for a secret.
-type TopicConfig struct {
-	Name  string
-	Value *string
+	Operations []string    // what the caller may do with it, such as DESCRIBE; nil unless asked for
 }
 
 // Offsets are the first offset of a partition and the next one to be written.
@@ -78,7 +86,7 @@ type Offsets struct{ Beginning, End int64 }
 // in a cache: kadm's ApiVersions goes by the brokers of an earlier answer, and forgives each of
 // them its silence.
 func (a *Admin) Ping(ctx context.Context) error {
-	if _, err := a.metadata(ctx, []kmsg.MetadataRequestTopic{}); err != nil {
+	if _, err := a.metadata(ctx, []kmsg.MetadataRequestTopic{}, false); err != nil {
 		return fmt.Errorf("reaching Kafka: %w", err)
 	}
 	return nil
@@ -86,7 +94,7 @@ func (a *Admin) Ping(ctx context.Context) error {
 
 // Brokers lists the ids of the brokers, rising.
 func (a *Admin) Brokers(ctx context.Context) ([]int32, error) {
-	meta, err := a.metadata(ctx, []kmsg.MetadataRequestTopic{})
+	meta, err := a.metadata(ctx, []kmsg.MetadataRequestTopic{}, false)
 	if err != nil {
 		return nil, fmt.Errorf("listing brokers: %w", err)
 	}
@@ -100,28 +108,53 @@ func (a *Admin) Brokers(ctx context.Context) ([]int32, error) {
 
 // Topics lists the names of all topics but the brokers' own, sorted.
 func (a *Admin) Topics(ctx context.Context) ([]string, error) {
-	meta, err := a.metadata(ctx, nil)
+	all, err := a.AllTopics(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(all))
+	for _, t := range all {
+		if !t.Internal {
+			names = append(names, t.Name)
+		}
+	}
+	return names, nil
+}
+
+// AllTopics describes all topics, sorted by name; those that the brokers refuse to describe are left
+// out. operations asks for Topic.Operations too.
+func (a *Admin) AllTopics(ctx context.Context, operations bool) ([]Topic, error) {
+	meta, err := a.metadata(ctx, nil, operations)
 	if err != nil {
 		return nil, fmt.Errorf("listing topics: %w", err)
 	}
-	names := make([]string, 0, len(meta.Topics))
-	for _, t := range meta.Topics {
-		if t.ErrorCode == 0 && !t.IsInternal && t.Topic != nil {
-			names = append(names, *t.Topic)
+	topics := make([]Topic, 0, len(meta.Topics))
+	for i := range meta.Topics {
+		if t := &meta.Topics[i]; t.ErrorCode == 0 && t.Topic != nil {
+			topics = append(topics, newTopic(t, operations))
 		}
 	}
-	slices.Sort(names)
-	return names, nil
+	slices.SortFunc(topics, func(x, y Topic) int { return cmp.Compare(x.Name, y.Name) })
+	return topics, nil
 }
 
 // Topic describes one topic. A missing one is kerr.UnknownTopicOrPartition.
 func (a *Admin) Topic(ctx context.Context, name string) (Topic, error) {
-	if !validTopic(name) {
+	return a.topic(ctx, name, false)
+}
+
+// TopicWithOperations is Topic with what the caller may do with it.
+func (a *Admin) TopicWithOperations(ctx context.Context, name string) (Topic, error) {
+	return a.topic(ctx, name, true)
+}
+
+func (a *Admin) topic(ctx context.Context, name string, operations bool) (Topic, error) {
+	if !ValidTopic(name) {
 		return Topic{}, &InvalidTopicError{Topic: name}
 	}
 	asked := kmsg.NewMetadataRequestTopic()
 	asked.Topic = &name
-	meta, err := a.metadata(ctx, []kmsg.MetadataRequestTopic{asked})
+	meta, err := a.metadata(ctx, []kmsg.MetadataRequestTopic{asked}, operations)
 	if err != nil {
 		return Topic{}, fmt.Errorf("describing topic %s: %w", name, err)
 	}
@@ -131,47 +164,53 @@ func (a *Admin) Topic(ctx context.Context, name string) (Topic, error) {
 	if err := kerr.ErrorForCode(meta.Topics[0].ErrorCode); err != nil {
 		return Topic{}, err
 	}
-	topic := Topic{Name: name, Partitions: make([]Partition, 0, len(meta.Topics[0].Partitions))}
-	for _, p := range meta.Topics[0].Partitions {
+	return newTopic(&meta.Topics[0], operations), nil
+}
+
+func newTopic(t *kmsg.MetadataResponseTopic, operations bool) Topic {
+	topic := Topic{Name: *t.Topic, ID: t.TopicID, Internal: t.IsInternal, Partitions: make([]Partition, 0, len(t.Partitions))}
+	for i := range t.Partitions {
+		p := &t.Partitions[i]
 		topic.Partitions = append(topic.Partitions, Partition{ID: p.Partition, Leader: p.Leader, Replicas: p.Replicas, InSync: p.ISR})
 	}
 	slices.SortFunc(topic.Partitions, func(x, y Partition) int { return cmp.Compare(x.ID, y.ID) })
-	return topic, nil
+	if operations {
+		topic.Operations = operationNames(t.AuthorizedOperations)
+	}
+	return topic
+}
+
+// operationNames reads a bit field: bit n is the operation with the code n. Source: KIP-430.
+func operationNames(bits int32) []string {
+	names := []string{}
+	if bits == math.MinInt32 { // the broker does not tell
+		return names
+	}
+	for code := range int8(31) {
+		if bits&(1<<code) != 0 {
+			if name := kmsg.ACLOperation(code).String(); name != "UNKNOWN" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // metadata asks the brokers anew, past the client's picture, which lasts minutes.
-// topics nil means all of them.
-func (a *Admin) metadata(ctx context.Context, topics []kmsg.MetadataRequestTopic) (*kmsg.MetadataResponse, error) {
+// topics nil means all of them. The slices of the answer are the caller's.
+func (a *Admin) metadata(ctx context.Context, topics []kmsg.MetadataRequestTopic, operations bool) (*kmsg.MetadataResponse, error) {
+	ctx, cancel := a.bounded(ctx)
+	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = topics
+	req.IncludeTopicAuthorizedOperations = operations
 	return req.RequestWith(ctx, a.client)
-}
-
-// TopicConfigs lists all settings in force for a topic, defaults included.
-func (a *Admin) TopicConfigs(ctx context.Context, name string) ([]TopicConfig, error) {
-	all, err := a.kafka.DescribeTopicConfigs(ctx, name)
-	if err != nil {
-		return nil, fmt.Errorf("describing configs of topic %s: %w", name, err)
-	}
-	config, err := all.On(name, nil)
-	if err != nil {
-		return nil, err
-	}
-	if config.Err != nil {
-		return nil, config.Err
-	}
-	out := make([]TopicConfig, 0, len(config.Configs))
-	for _, c := range config.Configs {
-		if c.Sensitive {
-			c.Value = nil
-		}
-		out = append(out, TopicConfig{Name: c.Key, Value: c.Value})
-	}
-	return out, nil
 }
 
 // PartitionOffsets asks for both ends of one partition.
 func (a *Admin) PartitionOffsets(ctx context.Context, topic string, partition int32) (Offsets, error) {
+	ctx, cancel := a.bounded(ctx)
+	defer cancel()
 	start, err := a.kafka.ListStartOffsets(ctx, topic)
 	if err != nil {
 		return Offsets{}, fmt.Errorf("asking for the first offsets of topic %s: %w", topic, err)

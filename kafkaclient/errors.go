@@ -65,8 +65,8 @@ func (e *InvalidTopicError) Error() string { return fmt.Sprintf("Invalid topics:
 // maxTopicLength is the longest topic name. Source: Kafka, Topic.MAX_NAME_LENGTH.
 const maxTopicLength = 249
 
-// validTopic reports whether Kafka allows a topic of this name.
-func validTopic(name string) bool {
+// ValidTopic reports whether Kafka allows a topic of this name.
+func ValidTopic(name string) bool {
 	if name == "" || name == "." || name == ".." || len(name) > maxTopicLength {
 		return false
 	}

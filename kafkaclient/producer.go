@@ -122,7 +122,7 @@ func (p *Producer) Produce(ctx context.Context, recs []record.Record) []record.A
 
 // refuse says why a record cannot be sent, before anything is.
 func (p *Producer) refuse(rec *record.Record) error {
-	if !validTopic(rec.Topic) {
+	if !ValidTopic(rec.Topic) {
 		return &InvalidTopicError{Topic: rec.Topic}
 	}
 	if size := wireSize(rec); size > p.cfg.MaxRecordBytes {

@@ -154,6 +154,9 @@ func (s *settings) handlersConfig() handlers.Config {
 	cfg.MemoryBudgetBytes = s.value("headrace.memory.budget.bytes").number
 	cfg.ProduceErrorStrict = strings.EqualFold(s.value("produce.error.status").text, "strict")
 	cfg.V2 = s.value("api.v2.enable").on
+	cfg.V3 = s.value("api.v3.enable").on
+	cfg.CRNAuthority = s.value("confluent.resource.name.authority").text
+	s.addressInto(&cfg)
 	cfg.Debug = s.value("debug").on
 	cfg.NullIsNull = s.value("null.request.body.always.publishes.empty.record").on
 	cfg.Kinesis = s.value("kinesis.enable").on

@@ -325,7 +325,6 @@ func TestEnvironment(t *testing.T) {
 		"INFO environment variable has no effect KAFKA_REST_JMX_HOSTNAME",
 		"WARN only the first line of the variable counts KAFKA_REST_KINESIS_REGION",
 		"INFO level of a Java logger has no effect KAFKA_REST_LOG4J_LOGGERS",
-		"INFO property has no effect host.name",
 		"WARN unknown property has no effect listener",
 		"INFO property has no effect zookeeper.connect",
 	}

@@ -23,17 +23,17 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	runConformance(t, cluster.ListenAddrs())
+	runConformance(t, cluster.ListenAddrs(), true)
 }
 
 // TestConformanceOverKafka: and over a real one.
 func TestConformanceOverKafka(t *testing.T) {
-	runConformance(t, strings.Split(svc.Need(t, "HEADRACE_TEST_KAFKA"), ","))
+	runConformance(t, strings.Split(svc.Need(t, "HEADRACE_TEST_KAFKA"), ","), false)
 }
 
-func runConformance(t *testing.T, brokers []string) {
+func runConformance(t *testing.T, brokers []string, fake bool) {
 	t.Helper()
 	s := startServe(t, fmt.Sprintf("bootstrap.servers=%s\nproducer.max.block.ms=%d\n", strings.Join(brokers, ","), maxBlock.Milliseconds()))
 	spec := spectest.Validator(t)
-	conformance.Run(t, s.url, conformance.Options{Brokers: brokers, MaxBlock: maxBlock, Headrace: true, Check: spec.Response})
+	conformance.Run(t, s.url, conformance.Options{Brokers: brokers, MaxBlock: maxBlock, Headrace: true, FakeKafka: fake, Check: spec.Response})
 }
