@@ -18,13 +18,14 @@ import (
 var rooms = map[string][]string{
 	// floor 5
 	"cmd/headrace": {
-		"server", "handlers", "batch/sink", "emulate", "kafkaclient", "kinesisclient",
+		"server", "handlers", "batch/sink", "emulate", "check", "kafkaclient", "kinesisclient",
 		"record", "rawjson", "properties", "openapi", "embedded", "lake/store", "keystore", "jaas", "schema",
 	},
 	// floor 4
 	"server": {"handlers", "openapi", "keystore", "jaas"},
 	// floor 3: these do not know each other
 	"handlers":   {"kafkaclient", "kinesisclient", "record", "rawjson", "properties", "openapi", "schema"},
+	"check":      {"kafkaclient", "kinesisclient", "lake/store", "record", "jaas"},
 	"batch/sink": {"kafkaclient", "lake/store", "record", "rawjson", "properties"},
 	"emulate":    {}, // knows only URLs
 	// floor 2

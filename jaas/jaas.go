@@ -125,9 +125,9 @@ func (p *parser) entry() (Entry, error) {
 	e.Flag = strings.ToLower(p.text)
 	switch {
 	case p.kind == end || p.kind == mark:
-		return Entry{}, p.fault("the control flag is missing after the login module %s: required would work", e.Module)
+		return Entry{}, p.fault("the control flag is missing after the login module%s: required would work", named(e.Module))
 	case e.Flag != "required" && e.Flag != "requisite" && e.Flag != "sufficient" && e.Flag != "optional":
-		return Entry{}, p.fault("the word after the login module %s is no control flag: required, requisite, sufficient and optional would work", e.Module)
+		return Entry{}, p.fault("the word after the login module%s is no control flag: required, requisite, sufficient and optional would work", named(e.Module))
 	}
 	p.next()
 	last := "the control flag"
@@ -153,6 +153,14 @@ func (p *parser) entry() (Entry, error) {
 	}
 	p.next()
 	return e, nil
+}
+
+// named is a module's name for a message, where it is that of a class: anything else might be a secret.
+func named(module string) string {
+	if !strings.Contains(module, ".") {
+		return ""
+	}
+	return " " + module
 }
 
 // kind is what a token is.

@@ -49,7 +49,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"no semicolon", `M required username="u" password="canary"`, "the final ; is missing after option password"},
 		{"no semicolon, no option", `M required`, "the final ; is missing after the control flag"},
 		{"nothing", "  ", "class name is missing"},
-		{"no flag", `M;`, "the control flag is missing after the login module M"},
+		{"no flag", `a.M;`, "the control flag is missing after the login module a.M"},
 		{"an option for a flag", `M canary=1;`, "is no control flag"},
 		{"no equals sign", `M required username canary;`, "= is missing after what stands behind the control flag"},
 		{"no value", `M required username=;`, "the value of option username is missing"},

@@ -158,10 +158,10 @@ func (c Config) tlsFinding(_ context.Context, err error) (Finding, bool) {
 		name      x509.HostnameError
 		authority x509.UnknownAuthorityError
 		invalid   x509.CertificateInvalidError
-		alert     tls.AlertError
 		record    tls.RecordHeaderError
 	)
 	address, port := where(err)
+	alert, alerted := alertOf(err)
 	during := errors.As(err, &connect) && connect.Stage == StageTLS
 	switch {
 	case errors.As(err, &name):
@@ -173,7 +173,7 @@ func (c Config) tlsFinding(_ context.Context, err error) (Finding, bool) {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return Finding{KindTLSExpired, fmt.Sprintf("the certificate of %s is not valid now: %s to %s, this machine's clock says %s", address,
 			date(invalid.Cert.NotBefore), date(invalid.Cert.NotAfter), date(time.Now())), "renew the broker's certificate, or set this machine's clock"}, true
-	case errors.As(err, &alert):
+	case alerted:
 		return c.alertFinding(address, alert), true
 	case errors.As(err, &record), during && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
 		return Finding{KindPlaintextPort, fmt.Sprintf("%s does not speak TLS", address),
@@ -185,6 +185,20 @@ func (c Config) tlsFinding(_ context.Context, err error) (Finding, bool) {
 		return Finding{KindTLSOther, connect.Error(), "check ssl.enabled.protocols and ssl.cipher.suites against the broker's"}, true
 	}
 	return Finding{}, false
+}
+
+// alertOf finds the alert that the other side has sent. crypto/tls keeps its type to itself, but for QUIC.
+func alertOf(err error) (tls.AlertError, bool) {
+	var remote *net.OpError
+	if !errors.As(err, &remote) || remote.Op != "remote error" || remote.Err == nil {
+		return 0, false
+	}
+	for alert := range tls.AlertError(255) {
+		if alert.Error() == remote.Err.Error() {
+			return alert, true
+		}
+	}
+	return 0, false
 }
 
 // otherProtocol is security.protocol with one part replaced.

@@ -59,17 +59,25 @@ func (l *Logins) Run(ctx context.Context) {
 	running.Wait()
 }
 
-// options are franz-go's for one client's login. The first read of the files happens here: an error names the key.
-func (l *Logins) options(cfg Config) ([]kgo.Opt, error) {
+// dialer opens connections as cfg says. The first read of the files happens here: an error names the key.
+func (l *Logins) dialer(cfg Config) (*dialer, error) {
 	d := &dialer{timeout: cfg.DialTimeout, open: l.open}
-	if cfg.Login.TLS != nil {
-		var err error
-		if d.tls, _, err = cfg.Login.TLS.settings(); err != nil {
-			return nil, err
-		}
-		if d.keys, err = l.keysOf(*cfg.Login.TLS); err != nil {
-			return nil, err
-		}
+	if cfg.Login.TLS == nil {
+		return d, nil
+	}
+	var err error
+	if d.tls, _, err = cfg.Login.TLS.settings(); err != nil {
+		return nil, err
+	}
+	d.keys, err = l.keysOf(*cfg.Login.TLS)
+	return d, err
+}
+
+// options are franz-go's for one client's login. An error names the key that cannot be used.
+func (l *Logins) options(cfg Config) ([]kgo.Opt, error) {
+	d, err := l.dialer(cfg)
+	if err != nil {
+		return nil, err
 	}
 	opts := []kgo.Opt{kgo.Dialer(d.dial)}
 	if cfg.Login.SASL != nil {

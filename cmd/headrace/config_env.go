@@ -95,7 +95,7 @@ func (s *settings) atLeast(name, raw string, lowest int) int {
 // are cut at white space alone, as the start script does it.
 func (s *settings) javaOptions(name, raw string) {
 	origin := "environment variable " + name
-	for _, option := range strings.Fields(raw) {
+	for option := range strings.FieldsSeq(raw) {
 		property, ok := strings.CutPrefix(option, "-D")
 		if !ok {
 			continue

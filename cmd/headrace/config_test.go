@@ -304,13 +304,15 @@ func TestEnvironment(t *testing.T) {
 		"KAFKAREST_OPTS=-Dx=TOPSECRET -Xmx1g -javaagent:/opt/jmx.jar=7071:/c.yml -Djava.security.auth.login.config=/etc/jaas.conf",
 		"KAFKA_REST_LOG4J_ROOT_LOGLEVEL=WARN", "KAFKA_REST_LOG4J_LOGGERS=io.confluent.rest-utils=ERROR, kafka = TRACE",
 		"KAFKA_REST_LISTENER=http://a:1", "KAFKA_REST_KINESIS_REGION=eu-west-1\nx=y")
-	got := []any{cfg.producer.Brokers[0], cfg.producer.Linger, cfg.producer.ClientID, cfg.level.String(), cfg.kinesis.Region, cfg.settings.at("producer.linger.ms"),
+	got := []any{
+		cfg.producer.Brokers[0], cfg.producer.Linger, cfg.producer.ClientID, cfg.level.String(), cfg.kinesis.Region, cfg.settings.at("producer.linger.ms"),
 		cfg.settings.loggerLevel("io.confluent.rest-utils.requests").String(), cfg.settings.loggerLevel("io.confluent.restutils").String(),
 		cfg.settings.java["java.security.auth.login.config"].raw, cfg.wait,
 	}
 	want := []any{
 		"env:2", 5 * time.Millisecond, "abc", "WARN", "eu-west-1", "environment variable KAFKA_REST_PRODUCER_LINGER_MS",
-		"ERROR", "WARN", "/etc/jaas.conf", brokerWait{timeout: 40 * time.Second},
+		"ERROR", "WARN", "/etc/jaas.conf",
+		brokerWait{timeout: 40 * time.Second},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(brokerWait{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
