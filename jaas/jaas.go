@@ -5,6 +5,8 @@ package jaas
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -282,4 +284,15 @@ func unescape(s string) (c byte, n int) {
 		value = value*8 + int(s[n]-'0')
 	}
 	return byte(value), n
+}
+
+// Line writes the entry as a value of sasl.jaas.config, options sorted by name. It holds their secrets.
+func (e Entry) Line() string {
+	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`)
+	var out strings.Builder
+	fmt.Fprintf(&out, `"%s" %s`, quote.Replace(e.Module), e.Flag)
+	for _, key := range slices.Sorted(maps.Keys(e.Options)) {
+		fmt.Fprintf(&out, ` "%s"="%s"`, quote.Replace(key), quote.Replace(e.Options[key]))
+	}
+	return out.String() + ";"
 }

@@ -124,12 +124,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`)
-		line := `"` + quote.Replace(entry.Module) + `" ` + entry.Flag
-		for key, value := range entry.Options {
-			line += ` "` + quote.Replace(key) + `"="` + quote.Replace(value) + `"`
-		}
-		again, err := Parse(line + ";")
+		line := entry.Line()
+		again, err := Parse(line)
 		if err != nil {
 			t.Fatalf("Parse of its own writing %q: %v", line, err)
 		}

@@ -11,6 +11,8 @@ dir=$(cd "$1" && pwd)
 "$here/kinesis.sh" stop "$dir/kinesis-mock" &
 "$here/kinesis.sh" stop "$dir/kinesalite" &
 "$here/mariadb.sh" stop "$dir/mysql" &
+"$here/moto.sh" stop "$dir/moto" &
+"$here/oidc.sh" stop "$dir/oidc" &
 wait
 base=$(cat "$dir/base" 2>/dev/null || true)
 rm -f "$dir/env" ${base:+"/tmp/headrace-ports-$(id -u)/$base"}

@@ -9,6 +9,9 @@
 #   HEADRACE_TEST_KAFKA3_DIR    their directory: `$HEADRACE_TEST_KAFKA_SH kill DIR N`, `up DIR N`, `topics DIR …`
 #   HEADRACE_TEST_KAFKA_DIR     the single broker's
 #   HEADRACE_TEST_KAFKA_SH      kafka.sh
+#   HEADRACE_TEST_KAFKA_LOGINS  the single broker's port of PLAINTEXT: those with logins follow it (kafka.sh, KAFKA_LOGINS)
+#   HEADRACE_TEST_STS           endpoint of moto, which gives out role credentials that the broker believes
+#   HEADRACE_TEST_OIDC          token endpoint whose tokens the broker believes: client gateway, secret gateway-secret
 #   HEADRACE_TEST_S3            endpoint, path style, us-east-1, access key test, secret testsecret
 #   HEADRACE_TEST_S3_BUCKET     a bucket that is there
 #   HEADRACE_TEST_S3_DIR        where its server keeps objects as files: DIR/BUCKET/KEY
@@ -70,7 +73,11 @@ missing() { # NAME WHAT HOW
 export_() { printf 'export %s=%q\n' "$1" "$2"; }
 
 kafka() {
-  KAFKA_HEAP=256m KAFKA_EXTRA=$'num.partitions=4' "$here/kafka.sh" start "$dir/kafka" $((base))
+  local logins=
+  ! have javac openssl || logins=1
+  KAFKA_LOGINS=$logins IAM_MOTO_URL=http://127.0.0.1:$((base + 120)) \
+    KAFKA_HEAP=256m KAFKA_EXTRA=$'num.partitions=4' "$here/kafka.sh" start "$dir/kafka" $((base))
+  [ -z "$logins" ] || export_ HEADRACE_TEST_KAFKA_LOGINS "$base"
   export_ HEADRACE_TEST_KAFKA "127.0.0.1:$base"
   export_ HEADRACE_TEST_KAFKA_DIR "$dir/kafka"
   export_ HEADRACE_TEST_KAFKA_SH "$here/kafka.sh"
@@ -80,6 +87,8 @@ kafka3() {
   export_ HEADRACE_TEST_KAFKA3 "$("$here/kafka.sh" bootstrap "$dir/kafka3")"
   export_ HEADRACE_TEST_KAFKA3_DIR "$dir/kafka3"
 }
+moto() { "$here/moto.sh" start "$dir/moto" $((base + 120)); export_ HEADRACE_TEST_STS "http://127.0.0.1:$((base + 120))"; }
+oidc() { mkdir -p "$dir/kafka"; "$here/oidc.sh" start "$dir/oidc" $((base + 130)) "$dir/kafka"; export_ HEADRACE_TEST_OIDC "http://127.0.0.1:$((base + 130))/token"; }
 s3() {
   "$here/s3.sh" start "$dir/s3" $((base + 70)) headrace-test
   export_ HEADRACE_TEST_S3 "http://127.0.0.1:$((base + 70))"
@@ -102,11 +111,13 @@ else
   before=$(cat "$dir/base" 2>/dev/null || true) base=$(claim)
   # Brokers remember their ports: on other ones they start empty.
   [ "$base" = "${before:-$base}" ] || for k in kafka kafka3; do "$here/kafka.sh" wipe "$dir/$k"; done
-  if have java mvn; then service kafka kafka; service kafka3 kafka3; else missing kafka "$lacks" "$apt openjdk-17-jre-headless maven"; fi
+  if have java mvn; then service kafka kafka; service kafka3 kafka3; else missing kafka "$lacks" "$apt openjdk-17-jdk-headless maven"; fi
+  have javac openssl || missing kafka-logins "$lacks" "$apt openjdk-17-jdk-headless openssl"
   if have go; then service s3 s3; else missing s3 "$lacks" 'install Go 1.26'; fi
+  if have node npm openssl; then service oidc oidc; fi
   if have node npm; then service kinesis-mock kinesis_mock; service kinesalite kinesalite; else missing kinesis "$lacks" "install Node.js 20 with npm"; fi
   if have mariadbd mariadb-install-db; then service mysql mysql; else missing mysql "$lacks" "$apt mariadb-server"; fi
-  if have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null; then service python python; else missing python "${lacks:- venv in python3}" "$apt python3-venv"; fi
+  if have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null; then service python python; service moto moto; else missing python "${lacks:- venv in python3}" "$apt python3-venv"; fi
 fi
 wait
 : >"$dir/env.new"

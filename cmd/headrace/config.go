@@ -134,6 +134,7 @@ type settings struct {
 	secrets    []string           // values that providers brought: never in a message
 	faults     []string           // each names key, value and origin
 	notes      []note
+	said       []string              // faults and warnings that several clients would repeat
 	level      slog.Level            // of the log, as the environment has it
 	loggers    map[string]slog.Level // of Java loggers, by name in full
 	wait       brokerWait

@@ -195,6 +195,7 @@ func (s *settings) kafkaConfig(prefix string, brokers []string) kafkaclient.Conf
 	cfg.RetryBackoffMax = max(cfg.RetryBackoff, millis(get("retry.backoff.max.ms")))
 	cfg.MetadataMaxAge = millis(get("metadata.max.age.ms"))
 	cfg.ConnIdleTimeout = millis(get("connections.max.idle.ms"))
+	cfg.Login = s.login(prefix)
 	if prefix == "consumer." {
 		cfg.Rack = get("client.rack").text
 	}

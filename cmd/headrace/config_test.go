@@ -243,7 +243,7 @@ func TestPort(t *testing.T) {
 
 // TestFaultsComeTogether: every fault of every source, in one error.
 func TestFaultsComeTogether(t *testing.T) {
-	_, err := load(t, "port=x\nauthentication.method=BASIC\nproducer.linger.ms=\\u12\nclient.security.protocol = SSL\n",
+	_, err := load(t, "port=x\nauthentication.method=BASIC\nproducer.linger.ms=\\u12\nclient.security.protocol = TLS\n",
 		"KAFKA_REST_PORT=80", "KAFKA_REST_DEBUG=maybe", "KAFKA_REST_LOG4J_ROOT_LOGLEVEL=LOUD")
 	want := `Server configuration failed:
   kafka-rest.properties:3: reading the value of "producer.linger.ms": malformed \u escape: four hexadecimal digits must follow \u
@@ -251,7 +251,7 @@ func TestFaultsComeTogether(t *testing.T) {
   environment variable KAFKA_REST_PORT: PORT is deprecated. Please use KAFKA_REST_LISTENERS instead.
   kafka-rest.properties:1: invalid value "x" for configuration port: expected a 32-bit integer
   kafka-rest.properties:2: authentication.method = BASIC cannot be honoured: logins of HTTP clients are not built yet: leave it NONE, and check logins in front of this server
-  kafka-rest.properties:4: client.security.protocol = SSL cannot be honoured: only PLAINTEXT is built yet: name a PLAINTEXT port of the brokers
+  kafka-rest.properties:4: invalid value "TLS" for configuration client.security.protocol: expected one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL
   environment variable KAFKA_REST_DEBUG: invalid value "maybe" for configuration debug: expected true or false
   bootstrap.servers is not given: name at least one broker as host:port, in the property file or as KAFKA_REST_BOOTSTRAP_SERVERS`
 	var invalid *invalidConfig
@@ -401,7 +401,7 @@ func TestLoadKafka(t *testing.T) {
 		{"a client.properties", "bootstrap.servers=b:1\nclient.id=me\nsecurity.protocol=PLAINTEXT", "me", 1, ""},
 		{"a kafka-rest.properties", "bootstrap.servers=b:1,c:1\nclient.client.id=me\nclient.id=other", "me", 2, ""},
 		{"without brokers", "client.id=me", "me", 0, ""},
-		{"a login that is not built", "security.protocol=SASL_SSL", "headrace", 0, "client.security.protocol = SASL_SSL cannot be honoured"},
+		{"a login without a mechanism", "security.protocol=SASL_SSL", "headrace", 0, "client.security.protocol needs client.sasl.mechanism: it is not given, and is GSSAPI"},
 		{"bad brokers", "bootstrap.servers=b", "headrace", 0, `invalid value "b" for configuration bootstrap.servers`},
 	} {
 		path := filepath.Join(t.TempDir(), "client.properties")

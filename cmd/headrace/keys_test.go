@@ -66,8 +66,8 @@ func outcome(s *settings) string {
 		return "invalid"
 	}
 	for _, n := range s.notes {
-		if n.text == "idempotence is off" {
-			continue // producer.acks=1 says so
+		if n.text == "idempotence is off" || n.text == "login settings are not used" {
+			continue // producer.acks=1 says so; a login setting without security.protocol
 		}
 		if n.text == "property has no effect" {
 			return "noted"
