@@ -81,6 +81,7 @@ func toAPIError(err error) *apiError {
 		kafka    *kerr.Error
 		invalid  *kafkaclient.InvalidTopicError
 		unknown  net.Error
+		login    *kafkaclient.LoginError
 	)
 	if fault := schemaError(err); fault != nil {
 		return fault
@@ -98,8 +99,8 @@ func toAPIError(err error) *apiError {
 		return badRequest("%s", broken.Error())
 	case errors.As(err, &invalid):
 		return &apiError{http.StatusBadRequest, 40002, kerr.InvalidTopicException.Description}
-	case isAny(err, authenticationErrors):
-		return &apiError{http.StatusUnauthorized, 40101, description(err)}
+	case isAny(err, authenticationErrors), errors.As(err, &login):
+		return &apiError{http.StatusUnauthorized, 40101, authentication(err)}
 	case isAny(err, authorizationErrors):
 		return &apiError{http.StatusForbidden, 40301, description(err)}
 	case errors.Is(err, kerr.BrokerNotAvailable):
@@ -120,6 +121,15 @@ func toAPIError(err error) *apiError {
 		return &apiError{http.StatusInternalServerError, 50003, "No broker answered in time: " + err.Error()}
 	}
 	return errInternal
+}
+
+// authentication is the text of a login that was refused, or that could not even be tried.
+func authentication(err error) string {
+	var kafka *kerr.Error
+	if !errors.As(err, &kafka) {
+		return kerr.SaslAuthenticationFailed.Description
+	}
+	return description(err)
 }
 
 // description is the text of Kafka's own error, as Java clients show it.
@@ -155,10 +165,11 @@ func recordError(topic string, err error) (code int, text string) {
 		kafka    *kerr.Error
 		tooLarge *kafkaclient.RecordTooLargeError
 		invalid  *kafkaclient.InvalidTopicError
+		login    *kafkaclient.LoginError
 	)
 	switch {
-	case isAny(err, authenticationErrors):
-		return 40101, description(err)
+	case isAny(err, authenticationErrors), errors.As(err, &login):
+		return 40101, authentication(err)
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		return 40301, "Not authorized to access topics: [" + topic + "]"
 	case isAny(err, authorizationErrors):

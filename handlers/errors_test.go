@@ -91,7 +91,7 @@ func TestProduceStatuses(t *testing.T) {
 	}{
 		{kerr.TopicAuthorizationFailed, 403, 40301, "Not authorized to access topics: [t]"},
 		{kerr.ClusterAuthorizationFailed, 403, 40301, "Cluster authorization failed."},
-		{kerr.SaslAuthenticationFailed, 401, 40101, "SASL Authentication failed."},
+		{kerr.SaslAuthenticationFailed, 401, 40101, "SASL Authentication failed. The broker wants a login and none is configured: set security.protocol, sasl.mechanism and sasl.jaas.config."},
 		{kerr.MessageTooLarge, 200, 50002, "The request included a message larger than the max message size the server will accept."},
 		{kerr.InvalidRecord, 200, 50002, "This record has failed the validation on the broker and hence been rejected."},
 		{kerr.PolicyViolation, 200, 50002, "Request parameters do not satisfy the configured policy."},

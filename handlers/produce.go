@@ -67,7 +67,7 @@ func (h *Handlers) produce(w http.ResponseWriter, r *http.Request, answer string
 		}
 	}
 	acks := h.producer.Produce(r.Context(), p.recs)
-	status := p.encode(acks, h.cfg.ProduceErrorStrict)
+	status := p.encode(acks, h.cfg.ProduceErrorStrict, h.causes(r.Context(), p.topic, acks))
 	writeBody(w, status, answer, p.answer)
 	if unknown := unknownOutcome(acks); unknown != nil {
 		unknown.AfterEnd(b.abandon) // until then Kafka's client holds the memory
@@ -427,8 +427,9 @@ func shortened(value []byte) string {
 	return strings.ToValidUTF8(string(value[:shownBytes]), "") + "…"
 }
 
-// encode writes the answer and returns its status (contract: kafka-rest-v2.md §3.5).
-func (p *produceRequest) encode(acks []record.Ack, strict bool) int {
+// encode writes the answer and returns its status (contract: kafka-rest-v2.md §3.5). why, which may be nil, completes the
+// text of an error.
+func (p *produceRequest) encode(acks []record.Ack, strict bool, why func(code int, text string, err error) string) int {
 	out := p.answer[:0]
 	out = append(out, `{"offsets":[`...)
 	p.codes = p.codes[:0]
@@ -446,6 +447,9 @@ func (p *produceRequest) encode(acks []record.Ack, strict bool) int {
 			continue
 		}
 		code, text := recordError(p.topic, ack.Err)
+		if why != nil {
+			text = why(code, text, ack.Err)
+		}
 		out = append(out, `{"partition":null,"offset":null,"error_code":`...)
 		out = strconv.AppendInt(out, int64(code), 10)
 		out = append(out, `,"error":`...)

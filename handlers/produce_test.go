@@ -322,7 +322,7 @@ func BenchmarkEncode(b *testing.B) {
 	p := &produceRequest{topic: "t"}
 	b.ReportAllocs()
 	for b.Loop() {
-		p.encode(acks, false)
+		p.encode(acks, false, nil)
 	}
 }
 

@@ -52,7 +52,7 @@ func (h *Handlers) writeError(w http.ResponseWriter, r *http.Request, contentTyp
 	if errors.As(err, &tooLarge) || errors.Is(err, errBusy) {
 		w.Header().Set("Connection", "close") // there may be more of the body than was read away
 	}
-	message := api.message
+	message := h.withCause(r.Context(), api.code, api.message, err, "describe", "what was asked for")
 	if h.cfg.Debug && api == errInternal {
 		message += ": " + err.Error()
 	}

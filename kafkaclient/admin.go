@@ -59,6 +59,14 @@ func (a *Admin) bounded(ctx context.Context) (context.Context, context.CancelFun
 // Diagnose finds the cause of an error of this client, as Config.Diagnose does.
 func (a *Admin) Diagnose(ctx context.Context, err error) Finding { return a.cfg.Diagnose(ctx, err) }
 
+// MissingPermission names the IAM action that a refused operation needs; false without an IAM login.
+func (a *Admin) MissingPermission(operation, resource string) (Finding, bool) {
+	if a.cfg.Login.SASL == nil || a.cfg.Login.SASL.IAM == nil {
+		return Finding{}, false
+	}
+	return MissingPermission(operation, resource), true
+}
+
 // Close closes the connections.
 func (a *Admin) Close() { a.kafka.Close() }
 

@@ -12,6 +12,19 @@ import (
 // ErrTimeout says that a record was not stored in time, and will not be.
 var ErrTimeout = errors.New("timed out")
 
+// TimeoutError is ErrTimeout with what the client said, and with why no broker could be reached meanwhile, if it is known.
+type TimeoutError struct{ Err, Cause error }
+
+func (e *TimeoutError) Error() string { return ErrTimeout.Error() + ": " + e.Err.Error() }
+
+// Unwrap returns ErrTimeout and what is known of the reason.
+func (e *TimeoutError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{ErrTimeout, e.Err}
+	}
+	return []error{ErrTimeout, e.Err, e.Cause}
+}
+
 // ErrUnknownOutcome says that nobody waited for the end of a record: it may be stored.
 var ErrUnknownOutcome = errors.New("the wait for Kafka's answer ended first: the record may have been stored")
 
@@ -36,7 +49,11 @@ type NotInMetadataError struct {
 	Partition int32 // record.AnyPartition when it is the topic that is missing
 	Count     int   // partitions the topic has
 	Waited    time.Duration
+	Cause     error // why no broker could be asked; nil: they were, or it is not known
 }
+
+// Unwrap returns the cause.
+func (e *NotInMetadataError) Unwrap() error { return e.Cause }
 
 func (e *NotInMetadataError) Error() string {
 	if e.Partition == record.AnyPartition {

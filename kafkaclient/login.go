@@ -93,8 +93,16 @@ type Unsecured struct {
 	Extensions map[string]string   // unsecuredLoginExtension_NAME
 }
 
-// Format prints the protocol alone: what is in a Login are secrets.
-func (l Login) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, l.Protocol()) }
+// String names protocol and mechanism: the rest of a Login is secret, or leads to secrets.
+func (l Login) String() string {
+	if l.SASL == nil {
+		return l.Protocol()
+	}
+	return l.Protocol() + " " + l.SASL.Mechanism
+}
+
+// Format prints what String returns, whatever the verb.
+func (l Login) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, l.String()) }
 
 // Format prints no secret.
 func (t TLS) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "TLS") }

@@ -2,10 +2,13 @@ package kafkaclient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,10 +26,42 @@ type Logins struct {
 	metrics *keystore.Metrics // nil: not counted
 	open    func(ctx context.Context, network, address string) (net.Conn, error)
 
+	fault atomic.Pointer[fault] // the last connection that could not be opened, while none could be since
+
 	mu         sync.Mutex
 	keys       map[keyFiles]*keystore.Reloader[tlsKeys]
 	identities map[IAM]*identity
 	tokens     map[string]*tokenSource
+}
+
+// fault is why there is no connection.
+type fault struct {
+	err error
+	at  time.Time
+}
+
+// faultMemory is how long a connection that could not be opened explains that nobody answers.
+const faultMemory = 30 * time.Second
+
+// dialed remembers how opening a connection went.
+func (l *Logins) dialed(err error) {
+	if err == nil {
+		if l.fault.Load() != nil {
+			l.fault.Store(nil)
+		}
+		return
+	}
+	if !errors.Is(err, context.Canceled) {
+		l.fault.Store(&fault{err, time.Now()})
+	}
+}
+
+// recent is why connections could not be opened a moment ago; nil when they could.
+func (l *Logins) recent() error {
+	if f := l.fault.Load(); f != nil && time.Since(f.at) < faultMemory {
+		return f.err
+	}
+	return nil
 }
 
 // keyFiles are the files of a TLS, which clients with the same ones share.
@@ -61,7 +96,7 @@ func (l *Logins) Run(ctx context.Context) {
 
 // dialer opens connections as cfg says. The first read of the files happens here: an error names the key.
 func (l *Logins) dialer(cfg Config) (*dialer, error) {
-	d := &dialer{timeout: cfg.DialTimeout, open: l.open}
+	d := &dialer{timeout: cfg.DialTimeout, open: l.open, dialed: l.dialed}
 	if cfg.Login.TLS == nil {
 		return d, nil
 	}

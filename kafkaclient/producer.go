@@ -225,20 +225,20 @@ func (p *Producer) explain(ctx context.Context, rec *record.Record, err error, r
 		p.forget(rec.Topic)
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
-		return &NotInMetadataError{Topic: rec.Topic, Partition: record.AnyPartition, Waited: p.cfg.MaxBlock}
+		return &NotInMetadataError{Topic: rec.Topic, Partition: record.AnyPartition, Waited: p.cfg.MaxBlock, Cause: p.cfg.Logins.recent()}
 	}
 	return p.reason(err)
 }
 
 // reason turns the client's error into Kafka's own, or into one that says that the time was over.
-func (*Producer) reason(err error) error {
+func (p *Producer) reason(err error) error {
 	switch {
 	case errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries):
 		var cause *kerr.Error
 		if errors.As(err, &cause) {
 			return cause
 		}
-		return fmt.Errorf("%w: %w", ErrTimeout, err)
+		return &TimeoutError{Err: err, Cause: p.cfg.Logins.recent()}
 	case errors.Is(err, kgo.ErrClientClosed):
 		return fmt.Errorf("%w: the server is stopping", ErrTimeout)
 	}

@@ -53,12 +53,19 @@ func (e *ConnectError) Unwrap() error { return e.Err }
 type dialer struct {
 	timeout time.Duration // of name, port and TLS together
 	open    func(ctx context.Context, network, address string) (net.Conn, error)
+	dialed  func(error) // told how each try went
 	keys    *keystore.Reloader[tlsKeys]
 	tls     tlsSettings
 }
 
 // dial is a function for kgo.Dialer. The files' certificates are taken anew for each connection.
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.connect(ctx, network, address)
+	d.dialed(err)
+	return conn, err
+}
+
+func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn, error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()

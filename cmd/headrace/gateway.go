@@ -30,7 +30,9 @@ type gateway struct {
 	admin    *kafkaclient.Admin
 	kinesis  *kinesisclient.Client // nil: no such routes
 	schemas  *schema.Schemas
-	drain    time.Duration // longest wait for buffered records at the end
+	drain    time.Duration       // longest wait for buffered records at the end
+	logins   *kafkaclient.Logins // of all clients
+	login    string              // for the log: "SASL_SSL AWS_MSK_IAM"
 }
 
 // newRegistry holds the metrics of one process.
@@ -42,7 +44,10 @@ func newRegistry() *prometheus.Registry {
 
 // newGateway wires the rooms. It opens no connection: Kafka and Kinesis may come up later.
 func newGateway(ctx context.Context, cfg config, log *slog.Logger, reg *prometheus.Registry) (*gateway, error) {
-	g := &gateway{log: log, drain: cfg.server.ShutdownTimeout}
+	if cfg.producer.Logins == nil {
+		cfg.share(kafkaclient.NewLogins(log, reg))
+	}
+	g := &gateway{log: log, drain: cfg.server.ShutdownTimeout, logins: cfg.producer.Logins, login: cfg.admin.Login.String()}
 	var err error
 	if g.producer, err = kafkaclient.NewProducer(cfg.producer, log, reg); err != nil {
 		return nil, err
@@ -70,7 +75,7 @@ func newGateway(ctx context.Context, cfg config, log *slog.Logger, reg *promethe
 
 // ready says what keeps requests from succeeding.
 func (g *gateway) ready(ctx context.Context) error {
-	err := g.admin.Ping(ctx)
+	err := g.kafkaReady(ctx)
 	if g.kinesis != nil {
 		err = errors.Join(err, g.kinesis.Ready(ctx))
 	}
@@ -92,6 +97,14 @@ func (g *gateway) run(ctx context.Context, jobs ...job) error {
 	group.Go(func() error {
 		defer endJobs()
 		return g.server.Serve(serving)
+	})
+	group.Go(func() error {
+		g.logins.Run(serving)
+		return nil
+	})
+	group.Go(func() error {
+		g.watchKafka(serving)
+		return nil
 	})
 	for _, work := range jobs {
 		group.Go(func() error {

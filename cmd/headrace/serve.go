@@ -9,6 +9,8 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+
+	"headrace/kafkaclient"
 )
 
 // serveFlags are the command line of serve.
@@ -83,6 +85,7 @@ func serve(ctx context.Context, p process, from sources, flags serveFlags) error
 		return err
 	}
 	reg := newRegistry()
+	cfg.share(kafkaclient.NewLogins(log, reg))
 	jobs, closeJobs, err := openSinks(ctx, flags.sinks, cfg, log, reg)
 	defer closeJobs()
 	if err != nil {
