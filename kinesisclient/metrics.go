@@ -43,6 +43,7 @@ const (
 // operations are the calls this room knows. Source: Kinesis API reference, version 2013-12-02.
 var operationNames = [...]string{
 	OpListStreams, OpDescribeStream, OpDescribeStreamSummary, OpCreateStream, OpDeleteStream, OpPutRecord, OpPutRecords,
+	OpListShards, OpGetShardIterator, OpGetRecords,
 }
 
 // The names of the calls, as Call takes them.
@@ -54,6 +55,9 @@ const (
 	OpDeleteStream          = "DeleteStream"
 	OpPutRecord             = "PutRecord"
 	OpPutRecords            = "PutRecords"
+	OpListShards            = "ListShards"
+	OpGetShardIterator      = "GetShardIterator"
+	OpGetRecords            = "GetRecords"
 )
 
 // register makes the client's metrics and its table of operations.
