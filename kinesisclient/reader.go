@@ -146,8 +146,10 @@ func parseRecords(body []byte) (records, error) {
 	err := members(rawjson.NewScanner(body), func(s *rawjson.Scanner, name string) error {
 		switch name {
 		case "NextShardIterator":
-			text, err := s.Text()
-			got.next = string(text)
+			text, err := s.Value()
+			if err == nil && text[0] == '"' { // null at the end
+				got.next = string(rawjson.Unquote(text))
+			}
 			return err
 		case "MillisBehindLatest":
 			number, err := s.Value()
