@@ -75,6 +75,8 @@ export_() { printf 'export %s=%q\n' "$1" "$2"; }
 kafka() {
   local logins=
   ! have javac openssl || logins=1
+  # Made before there were logins, or by a machine without javac: its ports are fixed.
+  [ -z "$logins" ] || [ ! -e "$dir/kafka/port" ] || [ -e "$dir/kafka/certs" ] || "$here/kafka.sh" wipe "$dir/kafka"
   KAFKA_LOGINS=$logins IAM_MOTO_URL=http://127.0.0.1:$((base + 120)) \
     KAFKA_HEAP=256m KAFKA_EXTRA=$'num.partitions=4' "$here/kafka.sh" start "$dir/kafka" $((base))
   [ -z "$logins" ] || export_ HEADRACE_TEST_KAFKA_LOGINS "$base"
