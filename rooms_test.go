@@ -22,7 +22,7 @@ var rooms = map[string][]string{
 		"record", "rawjson", "properties", "openapi", "embedded", "lake/store", "keystore", "jaas", "schema",
 	},
 	// floor 4
-	"server": {"handlers", "openapi", "keystore", "jaas"},
+	"server": {"handlers", "openapi", "keystore", "properties"},
 	// floor 3: these do not know each other
 	"handlers":   {"kafkaclient", "kinesisclient", "record", "rawjson", "properties", "openapi", "schema"},
 	"check":      {"kafkaclient", "kinesisclient", "lake/store", "record", "jaas"},

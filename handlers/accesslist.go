@@ -8,7 +8,7 @@ import (
 // AccessList says which endpoints are served: those of the allow list, or all when it is empty,
 // less those of the block list. The zero value serves all.
 // Source: contract, configuration.md §2.1.
-type AccessList struct{ blocked map[string]bool }
+type AccessList map[string]bool // names of those that are not served
 
 // NewAccessList makes a list of names of endpoints and of groups (api.v2.consumers.*). unknown are
 // entries that no endpoint or group bears: as in the reference they count for nothing.
@@ -16,20 +16,22 @@ func NewAccessList(allow, block []string) (list AccessList, unknown []string) {
 	all := endpointNames()
 	allowed, unknownAllowed := matching(all, allow)
 	refused, unknownRefused := matching(all, block)
-	blocked := map[string]bool{}
 	for name := range all {
 		if len(allow) > 0 && !allowed[name] || refused[name] {
-			blocked[name] = true
+			if list == nil {
+				list = AccessList{}
+			}
+			list[name] = true
 		}
 	}
-	return AccessList{blocked}, append(unknownAllowed, unknownRefused...)
+	return list, append(unknownAllowed, unknownRefused...)
 }
 
 // IsEmpty reports whether everything is served.
-func (a AccessList) IsEmpty() bool { return len(a.blocked) == 0 }
+func (a AccessList) IsEmpty() bool { return len(a) == 0 }
 
 // Blocks reports whether the endpoint of this name is not served.
-func (a AccessList) Blocks(name string) bool { return a.blocked[name] }
+func (a AccessList) Blocks(name string) bool { return a[name] }
 
 // matching expands entries to names of endpoints.
 func matching(all map[string]bool, entries []string) (found map[string]bool, unknown []string) {
@@ -85,4 +87,9 @@ func (h *Handlers) Blocked(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.writeError(w, r, "", errMethodNotAllowed)
+}
+
+// RateLimited answers a request that the general limit of permits refuses.
+func (h *Handlers) RateLimited(w http.ResponseWriter, r *http.Request) {
+	h.writeError(w, r, h.errorType(r), errRateLimited)
 }

@@ -5,18 +5,20 @@ package handlers
 
 // Config says what requests may cost and how failures are shown.
 type Config struct {
-	MaxRequestBytes        int64  // headrace.max.request.bytes: a larger body is a 413
-	MemoryBudgetBytes      int64  // headrace.memory.budget.bytes: of all requests under way; over it a 503
-	ProduceErrorStrict     bool   // produce.error.status=strict: a request whose records all failed is no 200
-	V2                     bool   // api.v2.enable
-	NullIsNull             bool   // null.request.body.always.publishes.empty.record: a null is a Kafka null whatever its schema says
-	V3                     bool   // api.v3.enable
-	CRNAuthority           string // confluent.resource.name.authority
-	Debug                  bool   // debug: error bodies carry the cause
-	Kinesis                bool   // kinesis.enable
-	KinesisErrorStatus     string // kinesis.error.status: semantic, upstream or apigateway
-	KinesisMaxRequestBytes int64  // kinesis.max.request.bytes: of a body on the Kinesis routes; a larger one is a 413
-	KinesisBasePath        string // kinesis.base.path: a stage such as /prod before /streams
+	MaxRequestBytes        int64    // headrace.max.request.bytes: a larger body is a 413
+	MemoryBudgetBytes      int64    // headrace.memory.budget.bytes: of all requests under way; over it a 503
+	ProduceErrorStrict     bool     // produce.error.status=strict: a request whose records all failed is no 200
+	V2                     bool     // api.v2.enable
+	NullIsNull             bool     // null.request.body.always.publishes.empty.record: a null is a Kafka null whatever its schema says
+	V3                     bool     // api.v3.enable
+	CRNAuthority           string   // confluent.resource.name.authority
+	ErrorTypes             []string // response.mediatype.preferred: of error bodies, where none was agreed on
+	ErrorType              string   // response.mediatype.default
+	Debug                  bool     // debug: error bodies carry the cause
+	Kinesis                bool     // kinesis.enable
+	KinesisErrorStatus     string   // kinesis.error.status: semantic, upstream or apigateway
+	KinesisMaxRequestBytes int64    // kinesis.max.request.bytes: of a body on the Kinesis routes; a larger one is a 413
+	KinesisBasePath        string   // kinesis.base.path: a stage such as /prod before /streams
 
 	// What absolute URLs in answers are made of; see Handlers.baseURL.
 	Advertised    map[string]string // advertised.listeners: the authority (host, or host:port) by scheme, http or https
@@ -34,6 +36,8 @@ func DefaultConfig() Config {
 		V3:                     true,
 		Port:                   8082,
 		Kinesis:                true,
+		ErrorTypes:             []string{typeJSON, typeV2},
+		ErrorType:              typeJSON,
 		KinesisErrorStatus:     "semantic",
 		KinesisMaxRequestBytes: 10 << 20,
 	}

@@ -30,6 +30,7 @@ var (
 	errNotAcceptable        = &apiError{406, 406, "HTTP 406 Not Acceptable"}
 	errUnsupportedMediaType = &apiError{415, 415, "HTTP 415 Unsupported Media Type"}
 	errPartitionNotFound    = &apiError{404, 40402, "Partition not found."}
+	errRateLimited          = &apiError{429, 429, "Request rate limit exceeded: The rate limit of requests per second has been exceeded."}
 	errInternal             = &apiError{500, 500, "Internal Server Error"}
 )
 

@@ -93,7 +93,7 @@ func (h *Handlers) resource(r chi.Router, path string, m methods) {
 func (h *Handlers) v2(accepts func(*http.Request) error, fn func(http.ResponseWriter, *http.Request, string) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := accepts(r); err != nil {
-			h.writeError(w, r, errorType(r), err)
+			h.writeError(w, r, h.errorType(r), err)
 			return
 		}
 		answer, err := acceptV2(r)

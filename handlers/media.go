@@ -158,11 +158,13 @@ func parameters(params map[string]string) string {
 }
 
 // errorType is the media type of an error that came before one was agreed on: the first of
-// the two that the Accept header names, else application/json.
-func errorType(r *http.Request) string {
+// response.mediatype.preferred that the Accept header names, else response.mediatype.default.
+func (h *Handlers) errorType(r *http.Request) string {
 	accept := strings.Join(r.Header["Accept"], ",")
-	if !strings.Contains(accept, typeJSON) && strings.Contains(accept, typeV2) {
-		return typeV2
+	for _, mediaType := range h.cfg.ErrorTypes {
+		if strings.Contains(accept, mediaType) {
+			return mediaType
+		}
 	}
-	return typeJSON
+	return h.cfg.ErrorType
 }

@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -42,4 +44,24 @@ func noteProduce(w http.ResponseWriter, bytes int, took time.Duration, code int)
 	if n := notebookOf(w); n != nil {
 		n.NoteProduce(bytes, took, code)
 	}
+}
+
+// Overdue is the cause of a request's context (context.Cause) when the server has given the request
+// up. It knows how such a request is answered.
+type Overdue interface {
+	error
+	// Answer answers; why is what the request was waiting for.
+	Answer(w http.ResponseWriter, r *http.Request, why string)
+}
+
+// overdue returns why the server has given a request up, or nil.
+func overdue(r *http.Request) Overdue {
+	if r.Context().Err() == nil {
+		return nil
+	}
+	var o Overdue
+	if errors.As(context.Cause(r.Context()), &o) {
+		return o
+	}
+	return nil
 }

@@ -67,12 +67,15 @@ func (h *Handlers) produce(w http.ResponseWriter, r *http.Request, answer string
 		}
 	}
 	acks := h.producer.Produce(r.Context(), p.recs)
-	status := p.encode(acks, h.cfg.ProduceErrorStrict, h.causes(r.Context(), p.topic, acks))
-	writeBody(w, status, answer, p.answer)
 	if unknown := unknownOutcome(acks); unknown != nil {
-		unknown.AfterEnd(b.abandon) // until then Kafka's client holds the memory
+		defer unknown.AfterEnd(b.abandon) // until then Kafka's client holds the memory
+		if overdue(r) != nil {
+			return unknown
+		}
+		writeBody(w, p.encode(acks, h.cfg.ProduceErrorStrict, h.causes(r.Context(), p.topic, acks)), answer, p.answer)
 		return nil
 	}
+	writeBody(w, p.encode(acks, h.cfg.ProduceErrorStrict, h.causes(r.Context(), p.topic, acks)), answer, p.answer)
 	b.release()
 	h.finish(p)
 	return nil

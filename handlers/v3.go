@@ -83,7 +83,7 @@ func (h *Handlers) v3Routes(r chi.Router) {
 func (h *Handlers) v3(accepts func(*http.Request) error, fn func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := accepts(r); err != nil {
-			h.writeError(w, r, errorType(r), err)
+			h.writeError(w, r, h.errorType(r), err)
 			return
 		}
 		if !acceptsJSON(r) {

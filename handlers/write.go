@@ -40,6 +40,11 @@ func writeJSON(w http.ResponseWriter, contentType string, v any) error {
 // writeError answers with an error in the shape of the v2 API.
 func (h *Handlers) writeError(w http.ResponseWriter, r *http.Request, contentType string, err error) {
 	api := toAPIError(err)
+	if o := overdue(r); o != nil {
+		h.log.Warn("request given up", "method", r.Method, "path", r.URL.Path, "request_id", w.Header().Get("X-Request-Id"), "why", o, "err", err)
+		o.Answer(w, r, api.message)
+		return
+	}
 	noteErrorCode(w, api.code)
 	if api.status >= http.StatusInternalServerError && api.status != http.StatusServiceUnavailable {
 		h.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", api.status,

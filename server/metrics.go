@@ -39,9 +39,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 
 // observe counts one answer. A route or method that the API does not have counts as "other".
 func (m *metrics) observe(method, route string, status int, took time.Duration) {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions:
-	default:
+	if !knownMethod(method) {
 		method = "other"
 	}
 	if route == "" || status == http.StatusNotFound && route == "/*" {
@@ -53,4 +51,13 @@ func (m *metrics) observe(method, route string, status int, took time.Duration) 
 		observer, _ = m.observed.LoadOrStore(key, m.duration.WithLabelValues(method, route, strconv.Itoa(status)))
 	}
 	observer.(prometheus.Observer).Observe(took.Seconds())
+}
+
+// knownMethod reports whether some route may have the method.
+func knownMethod(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return true
+	}
+	return false
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/klauspost/compress/gzhttp"
+
+	"headrace/handlers"
 )
 
 // requestIDHeader carries an id through logs and answers. A client's own is kept.
@@ -96,15 +98,41 @@ func browserStart(next http.Handler) http.Handler {
 
 // cleanPaths makes paths what the reference's HTTP layer makes them: a slash at the end and
 // matrix parameters (;a=b) count for nothing, escapes are what they stand for, but for an escaped
-// slash, which is part of a name. An empty segment, "..", and a NUL are a 400.
-func cleanPaths(next http.Handler) http.Handler {
+// slash, which is part of a name. An empty segment, "..", and a NUL are a 400; legacy takes the
+// first two: the segment goes, and ".." leads back.
+func cleanPaths(legacy bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isPlain(r.URL) && !clean(r.URL) {
-			writeError(w, http.StatusBadRequest, "path "+strconv.Quote(r.URL.EscapedPath())+` has an empty segment, ".." or a NUL`)
+		if isPlain(r.URL) || clean(r.URL) {
+			next.ServeHTTP(w, r)
 			return
 		}
-		next.ServeHTTP(w, r)
+		if legacy {
+			r.URL.RawPath = collapsed(r.URL.EscapedPath())
+			if path, err := url.PathUnescape(r.URL.RawPath); err == nil {
+				r.URL.Path = path
+				if clean(r.URL) {
+					next.ServeHTTP(w, r)
+					return
+				}
+			}
+		}
+		refuse(w, r, http.StatusBadRequest, `Ambiguous URI: an empty segment, ".." or a NUL`)
 	})
+}
+
+// collapsed drops empty segments from an escaped path and follows its "..".
+func collapsed(escaped string) string {
+	var kept []string
+	for segment := range strings.SplitSeq(escaped, "/") {
+		switch name, _, _ := strings.Cut(segment, ";"); name {
+		case "":
+		case "..":
+			kept = kept[:max(len(kept)-1, 0)]
+		default:
+			kept = append(kept, segment)
+		}
+	}
+	return "/" + strings.Join(kept, "/")
 }
 
 // isPlain reports whether there is nothing to clean in a path, as in most.
@@ -163,23 +191,80 @@ func writeError(w http.ResponseWriter, status int, message string) {
 	_, _ = w.Write([]byte(`{"error_code":` + strconv.Itoa(status) + `,"message":` + strconv.Quote(message) + `}`))
 }
 
-// measured counts and times requests by route, and logs each at debug level.
-func (s *Server) measured(m *metrics) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			started := time.Now()
-			m.inFlight.Inc()
-			defer m.inFlight.Dec()
-			counted := statusWriter{ResponseWriter: w}
-			next.ServeHTTP(&counted, r)
-			took := time.Since(started)
-			m.observe(r.Method, routePattern(r), counted.status(), took)
-			if s.log.Enabled(r.Context(), slog.LevelDebug) {
-				s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", counted.status(), "bytes", counted.bytes,
-					"duration", took, "remote", r.RemoteAddr, "request_id", w.Header().Get(requestIDHeader))
+// observed is the outermost step: it times a request, and counts and logs its answer.
+func (s *Server) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{ResponseWriter: w, server: s, started: time.Now()}
+		s.metrics.inFlight.Inc()
+		s.compat.running.Add(1)
+		method, uri, remote := r.Method, r.RequestURI, r.RemoteAddr // which later steps may change
+		defer func() {
+			s.metrics.inFlight.Dec()
+			s.compat.running.Add(-1)
+			now := time.Now()
+			took := now.Sub(x.started)
+			s.metrics.observe(method, x.route, x.status(), took)
+			if !s.own[x.route] {
+				s.compat.answered(x.endpoint, x.status(), max(r.ContentLength, 0), x.bytes, took, now)
 			}
-		})
+			if s.requestLog != nil {
+				s.requestLog.write(x, r, requestLine{method, uri, remote}, now)
+			}
+		}()
+		next.ServeHTTP(x, r)
+	})
+}
+
+// routed notes which route has answered.
+func (s *Server) routed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := exchangeOf(w)
+		defer func() {
+			x.route = routePattern(r)
+			x.endpoint = s.endpointOf(r, x.route)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// endpointOf is the endpoint that a request for a route of the router asks for; the zero one for
+// none, and for a format that there is not.
+func (s *Server) endpointOf(r *http.Request, route string) handlers.Endpoint {
+	key := methodRoute{r.Method, route, ""}
+	e, ok := s.loadEndpoint(key)
+	if !ok {
+		found, _ := handlers.EndpointOf(r.Method, route)
+		e = s.storeEndpoint(key, found)
 	}
+	if !e.HasFormat() {
+		return e
+	}
+	key.format = handlers.FormatOf(r)
+	if key.format == "" {
+		return handlers.Endpoint{}
+	}
+	if in, ok := s.loadEndpoint(key); ok {
+		return in
+	}
+	return s.storeEndpoint(key, e.In(key.format))
+}
+
+// methodRoute is what an endpoint's name depends on.
+type methodRoute struct{ method, route, format string }
+
+func (s *Server) loadEndpoint(key methodRoute) (handlers.Endpoint, bool) {
+	found, ok := s.endpoints.Load(key)
+	if !ok {
+		return handlers.Endpoint{}, false
+	}
+	return found.(handlers.Endpoint), true
+}
+
+func (s *Server) storeEndpoint(key methodRoute, e handlers.Endpoint) handlers.Endpoint {
+	if knownMethod(key.method) { // or clients could fill the map with methods of their own
+		s.endpoints.Store(key, e)
+	}
+	return e
 }
 
 // routePattern is the route that answered a request, "" for none.
@@ -189,34 +274,4 @@ func routePattern(r *http.Request) string {
 		return route.RoutePatterns[0] // which RoutePattern would copy
 	}
 	return route.RoutePattern()
-}
-
-// statusWriter remembers what was answered.
-type statusWriter struct {
-	http.ResponseWriter
-	code  int
-	bytes int64
-}
-
-func (w *statusWriter) WriteHeader(code int) {
-	if w.code == 0 && code >= http.StatusOK {
-		w.code = code
-	}
-	w.ResponseWriter.WriteHeader(code)
-}
-
-func (w *statusWriter) Write(b []byte) (int, error) {
-	n, err := w.ResponseWriter.Write(b)
-	w.bytes += int64(n)
-	return n, err
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *statusWriter) status() int {
-	if w.code == 0 {
-		return http.StatusOK
-	}
-	return w.code
 }

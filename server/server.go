@@ -2,21 +2,22 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
-	"strconv"
+	"reflect"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/time/rate"
 
+	"headrace/keystore"
 	"headrace/openapi"
 	"headrace/server/page"
 )
@@ -28,15 +29,38 @@ const bodyTimeout = 2 * time.Minute
 type Routes interface {
 	Routes(r chi.Router)
 	NotFound(w http.ResponseWriter, r *http.Request)
+	Blocked(w http.ResponseWriter, r *http.Request)     // an endpoint that access lists take away
+	RateLimited(w http.ResponseWriter, r *http.Request) // a request over rate.limit.*
 }
 
 // Server is the HTTP side of the gateway. Make it with New, then Listen and Serve.
 type Server struct {
-	cfg       Config
-	log       *slog.Logger
-	http      *http.Server
-	listeners []net.Listener
-	router    chi.Router
+	cfg     Config
+	log     *slog.Logger
+	doors   []*door
+	metrics *metrics
+	compat  *compat
+	own     map[string]bool // our own routes, which the reference's metrics know nothing of
+
+	endpoints   sync.Map // methodRoute → handlers.Endpoint
+	limits      *limits
+	running     *slots
+	connections chan struct{} // places of all listeners together; nil: any number
+	traffic     *rate.Limiter
+	requestLog  *requestLog
+}
+
+// door is one listener with what its requests pass.
+type door struct {
+	server   *Server
+	api      Routes
+	listener Listener
+	rules    Rules
+	router   chi.Router
+	guard    *guard
+	certs    *certificates
+	http     *http.Server
+	ln       net.Listener
 }
 
 // Registry is where the metrics that /metrics shows are registered.
@@ -47,40 +71,86 @@ type Registry interface {
 
 // New returns a server of the routes of api and of its own: /livez, /readyz, /healthz,
 // /metrics, /version, /openapi.json, /docs and /ui/. ready says what is missing for requests
-// to succeed; it is asked by /readyz, with a deadline.
-func New(cfg Config, api Routes, version Version, ready func(context.Context) error, log *slog.Logger, reg Registry) *Server {
-	s := &Server{cfg: cfg, log: log, router: chi.NewRouter()}
-	s.router.Use(s.measured(newMetrics(reg)))
-	api.Routes(s.router)
-	s.ownRoutes(version, ready, reg)
-	var handler http.Handler = s.router
-	if cfg.Compression {
-		handler = compressed(handler)
+// to succeed; it is asked by /readyz, with a deadline. Errors are those of reading certificates
+// and password files.
+func New(cfg Config, api Routes, version Version, ready func(context.Context) error, log *slog.Logger, reg Registry) (*Server, error) {
+	s := &Server{
+		cfg: cfg, log: log, metrics: newMetrics(reg), compat: newCompat(cfg.Metrics, reg), own: map[string]bool{},
+		limits: newLimits(cfg.RateLimit), requestLog: newRequestLog(cfg.RequestLog),
 	}
-	handler = cleanPaths(browserStart(handler))
-	handler = s.identified(handler)
-	s.http = &http.Server{
-		Handler:           recovered(log, handler),
-		ReadHeaderTimeout: cfg.IdleTimeout,
-		ReadTimeout:       bodyTimeout,
-		IdleTimeout:       cfg.IdleTimeout,
-		MaxHeaderBytes:    cfg.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	s.running = newSlots(cfg.MaxRunning, cfg.MaxWaiting, s.compat)
+	if cfg.MaxConnections > 0 {
+		s.connections = make(chan struct{}, cfg.MaxConnections)
 	}
-	return s
+	if cfg.ReadBytesPerSec > 0 {
+		s.traffic = perSecond(cfg.ReadBytesPerSec)
+	}
+	reloads := keystore.NewMetrics(reg)
+	var shared []*dosFilter // one for all listeners that have the same rules: it counts for the server
+	for _, l := range cfg.Listeners {
+		d := &door{server: s, api: api, listener: l, rules: l.Rules}
+		if err := d.readFiles(reloads); err != nil {
+			return nil, fmt.Errorf("listener %s: %w", l.URL(), err)
+		}
+		d.router = d.routes(version, ready, reg)
+		var dos *dosFilter
+		if l.DoS != nil {
+			dos, shared = s.sharedDoS(*l.DoS, shared)
+		}
+		d.http = d.newHTTP(d.chain(dos))
+		s.doors = append(s.doors, d)
+	}
+	return s, nil
 }
 
-// Handler is what Serve serves, for tests.
-func (s *Server) Handler() http.Handler { return s.http.Handler }
+// sharedDoS finds the filter of these settings, or makes it.
+func (s *Server) sharedDoS(cfg DoS, shared []*dosFilter) (*dosFilter, []*dosFilter) {
+	for _, f := range shared {
+		if reflect.DeepEqual(f.cfg, cfg) {
+			return f, shared
+		}
+	}
+	f := newDoSFilter(cfg, s.compat)
+	return f, append(shared, f)
+}
 
-// Router holds every route, for the test that holds them to the OpenAPI document.
-func (s *Server) Router() chi.Routes { return s.router }
+// readFiles reads the certificate and the users of a listener.
+func (d *door) readFiles(reloads *keystore.Metrics) (err error) {
+	logged := func(use string) func(error) {
+		count := reloads.Watch(use)
+		return func(err error) {
+			count(err)
+			if err != nil {
+				d.server.log.Error("a changed file cannot be read: what was read before stays in force", "listener", d.listener.URL(), "use", use, "err", err)
+				return
+			}
+			d.server.log.Info("a changed file was read", "listener", d.listener.URL(), "use", use)
+		}
+	}
+	if d.listener.TLS != nil {
+		if d.certs, err = newCertificates(*d.listener.TLS, d.listener.HTTP2, logged("listener")); err != nil {
+			return err
+		}
+	}
+	if d.rules.Auth != nil {
+		d.guard, err = newGuard(*d.rules.Auth, logged("users"))
+	}
+	return err
+}
 
-// ownRoutes adds the routes that are not the API's.
-func (s *Server) ownRoutes(version Version, ready func(context.Context) error, reg prometheus.Gatherer) {
+// routes makes the router: the API's routes behind the gate, our own beside it.
+func (d *door) routes(version Version, ready func(context.Context) error, reg prometheus.Gatherer) chi.Router {
+	router := chi.NewRouter()
+	d.router = router
+	router.Use(d.server.routed)
+	router.Group(func(r chi.Router) {
+		r.Use(d.gated)
+		d.api.Routes(r)
+	})
 	get := func(path string, fn http.HandlerFunc) {
-		s.router.Get(path, fn)
-		s.router.Head(path, fn)
+		d.server.own[path] = true
+		router.Get(path, fn)
+		router.Head(path, fn)
 	}
 	get("/livez", live)
 	get("/readyz", readiness(ready))
@@ -92,96 +162,144 @@ func (s *Server) ownRoutes(version Version, ready func(context.Context) error, r
 	get("/docs", pages.ServeHTTP)
 	get("/ui", pages.ServeHTTP)
 	get("/ui/*", pages.ServeHTTP)
+	return router
 }
+
+// chain is what a request passes before the router, the outermost last.
+func (d *door) chain(dos *dosFilter) http.Handler {
+	var h http.Handler = d.router
+	if d.rules.CORS != nil {
+		h = d.crossOrigin(h)
+	}
+	if d.rules.RejectOptions {
+		h = withoutOptions(h)
+	}
+	if d.rules.Compression {
+		h = compressed(h)
+	}
+	h = cleanPaths(d.rules.LegacyURI, browserStart(h))
+	if dos != nil {
+		h = dos.filter(h)
+	}
+	if d.certs != nil {
+		h = checkSNI(*d.listener.TLS, d.certs, h)
+	}
+	h = headersFit(d.rules.MaxHeaderBytes, h)
+	h = forwarded(d.rules.Forwarded, d.server.cfg.TrustedProxies, h)
+	h = withHeaders(d.rules, d.certs != nil, h)
+	h = d.server.identified(h)
+	return d.server.observed(recovered(d.server.log, h))
+}
+
+func (d *door) newHTTP(handler http.Handler) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	if d.listener.HTTP2 {
+		protocols.SetHTTP2(true)
+		protocols.SetUnencryptedHTTP2(d.certs == nil)
+	}
+	made := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: d.rules.IdleTimeout,
+		ReadTimeout:       bodyTimeout,
+		IdleTimeout:       d.rules.IdleTimeout,
+		MaxHeaderBytes:    d.rules.MaxHeaderBytes,
+		Protocols:         protocols,
+		ConnState:         d.server.compat.connection,
+		ErrorLog:          slog.NewLogLogger(d.server.log.Handler(), slog.LevelDebug),
+	}
+	if d.certs != nil {
+		made.TLSConfig = &tls.Config{
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return d.certs.Get(), nil },
+			MinVersion:         tls.VersionTLS12, // the configuration for the client says what counts
+		}
+	}
+	return made
+}
+
+// connection counts connections that begin and end.
+func (c *compat) connection(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		c.active.Add(1)
+		c.opened.record(time.Now(), measure{class: noFailure})
+	case http.StateClosed, http.StateHijacked:
+		c.active.Add(-1)
+		c.closed.record(time.Now(), measure{class: noFailure})
+	}
+}
+
+// Handler is what the first listener serves, for tests.
+func (s *Server) Handler() http.Handler { return s.doors[0].http.Handler }
+
+// Router holds every route, for the test that holds them to the OpenAPI document.
+func (s *Server) Router() chi.Routes { return s.doors[0].router }
 
 func openAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(openapi.JSON())
 }
 
-// Listen opens the listeners of the configuration.
-func (s *Server) Listen(ctx context.Context) error {
-	for _, listener := range s.cfg.Listeners {
-		ln, err := s.listen(ctx, listener)
-		if err != nil {
-			s.closeListeners()
-			return fmt.Errorf("listening on %s: %w", listener, err)
-		}
-		s.listeners = append(s.listeners, ln)
-	}
-	return nil
-}
-
-func (s *Server) listen(ctx context.Context, listener string) (net.Listener, error) {
-	u, err := url.Parse(listener)
-	if err != nil {
-		return nil, err
-	}
-	var config net.ListenConfig
-	ln, err := config.Listen(ctx, "tcp", u.Host)
-	if errors.Is(err, syscall.EADDRINUSE) && s.cfg.PortSearch {
-		return s.nextFree(ctx, u.Host)
-	}
-	return ln, err
-}
-
-// nextFree listens on the next port after the one of hostPort that is free.
-func (s *Server) nextFree(ctx context.Context, hostPort string) (net.Listener, error) {
-	host, text, err := net.SplitHostPort(hostPort)
-	if err != nil {
-		return nil, err
-	}
-	port, err := strconv.Atoi(text)
-	if err != nil {
-		return nil, err
-	}
-	var config net.ListenConfig
-	for next := port + 1; next <= port+100; next++ {
-		ln, err := config.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(next)))
-		if err == nil {
-			s.log.Warn("port is taken, using another", "port", port, "used", next)
-			return ln, nil
-		}
-	}
-	return nil, fmt.Errorf("no free port from %d to %d", port, port+100)
-}
-
-// Addrs lists the addresses that are listened on, in the order of the configuration.
-func (s *Server) Addrs() []string {
-	addrs := make([]string, 0, len(s.listeners))
-	for _, ln := range s.listeners {
-		addrs = append(addrs, ln.Addr().String())
-	}
-	return addrs
-}
-
-func (s *Server) closeListeners() {
-	for _, ln := range s.listeners {
-		_ = ln.Close()
-	}
-}
-
 // Serve answers requests until ctx ends, then takes no more and lets those under way finish,
 // for shutdown.graceful.ms at most.
 func (s *Server) Serve(ctx context.Context) error {
-	failed := make(chan error, len(s.listeners))
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx)) // until the last answer
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer stopWatching()
+	s.watch(watching, &beside)
+
+	failed := make(chan error, len(s.doors))
 	var serving sync.WaitGroup
-	for _, ln := range s.listeners {
-		serving.Go(func() { failed <- s.http.Serve(ln) })
-	}
 	defer serving.Wait()
+	for _, d := range s.doors {
+		serving.Go(func() { failed <- d.serve() })
+	}
 	select {
 	case err := <-failed:
-		_ = s.http.Close()
+		_ = s.eachDoor(func(d *door) error { return d.http.Close() })
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
 	// ctx is over, so draining needs a clock of its own.
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
 	defer cancel()
-	if err := s.http.Shutdown(drain); err != nil {
-		_ = s.http.Close()
+	if err := s.eachDoor(func(d *door) error { return d.http.Shutdown(drain) }); err != nil {
+		_ = s.eachDoor(func(d *door) error { return d.http.Close() })
 		return fmt.Errorf("finishing requests in %s: %w", s.cfg.ShutdownTimeout, err)
 	}
 	return nil
+}
+
+// watch runs what looks after files and the request log.
+func (s *Server) watch(ctx context.Context, beside *sync.WaitGroup) {
+	if s.requestLog != nil {
+		beside.Go(func() { s.requestLog.run(ctx) })
+	}
+	for _, d := range s.doors {
+		if d.certs != nil {
+			beside.Go(func() { d.certs.Run(ctx) })
+		}
+		if d.guard != nil {
+			beside.Go(func() { d.guard.run(ctx) })
+		}
+	}
+}
+
+func (d *door) serve() error {
+	if d.certs != nil {
+		return d.http.ServeTLS(d.ln, "", "")
+	}
+	return d.http.Serve(d.ln)
+}
+
+// eachDoor does something to all doors at once.
+func (s *Server) eachDoor(do func(*door) error) error {
+	errs := make([]error, len(s.doors))
+	var all sync.WaitGroup
+	for i, d := range s.doors {
+		all.Go(func() { errs[i] = do(d) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }

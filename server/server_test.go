@@ -28,6 +28,13 @@ type fakeAPI struct{ slow chan struct{} }
 
 func (f fakeAPI) NotFound(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }
 
+func (f fakeAPI) Blocked(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }
+
+func (f fakeAPI) RateLimited(w http.ResponseWriter, _ *http.Request) {
+	exchangeOf(w).NoteErrorCode(429)
+	w.WriteHeader(http.StatusTooManyRequests)
+}
+
 func (f fakeAPI) Routes(r chi.Router) {
 	r.NotFound(f.NotFound)
 	r.Get("/", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
@@ -42,16 +49,19 @@ func (f fakeAPI) Routes(r chi.Router) {
 	})
 }
 
-func newServer(t *testing.T, change func(*Config), ready error) (*Server, *prometheus.Registry, fakeAPI) {
+func newServer(t testing.TB, change func(*Config), ready error) (*Server, *prometheus.Registry, fakeAPI) {
 	t.Helper()
 	cfg := DefaultConfig()
-	cfg.Listeners = []string{"http://127.0.0.1:0"}
+	cfg.Listeners[0].Address = "127.0.0.1:0"
 	if change != nil {
 		change(&cfg)
 	}
 	reg := prometheus.NewRegistry()
 	api := fakeAPI{slow: make(chan struct{})}
-	s := New(cfg, api, Version{Version: "1.2.3", GoVersion: "go1"}, func(context.Context) error { return ready }, slog.New(slog.DiscardHandler), reg)
+	s, err := New(cfg, api, Version{Version: "1.2.3", GoVersion: "go1"}, func(context.Context) error { return ready }, slog.New(slog.DiscardHandler), reg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return s, reg, api
 }
 
@@ -123,7 +133,7 @@ func TestCompressionIsForGetAndPost(t *testing.T) {
 	if w := get(s, "PUT", "/long", "Accept-Encoding", "gzip"); w.Header().Get("Content-Encoding") != "" {
 		t.Error("PUT is compressed")
 	}
-	plain, _, _ := newServer(t, func(cfg *Config) { cfg.Compression = false }, nil)
+	plain, _, _ := newServer(t, func(cfg *Config) { cfg.Listeners[0].Compression = false }, nil)
 	if w := get(plain, "GET", "/long", "Accept-Encoding", "gzip"); w.Header().Get("Content-Encoding") != "" {
 		t.Error("compressed with compression.enable=false")
 	}
@@ -249,7 +259,7 @@ func TestTakenPorts(t *testing.T) {
 	defer taken.Close()
 	on := func(search bool) (*Server, error) {
 		s, _, _ := newServer(t, func(cfg *Config) {
-			cfg.Listeners, cfg.PortSearch = []string{"http://" + taken.Addr().String()}, search
+			cfg.Listeners[0].Address, cfg.PortSearch = taken.Addr().String(), search
 		}, nil)
 		return s, s.Listen(t.Context())
 	}
@@ -264,8 +274,7 @@ func TestTakenPorts(t *testing.T) {
 }
 
 func BenchmarkOverhead(b *testing.B) {
-	cfg := DefaultConfig()
-	s := New(cfg, fakeAPI{}, Version{}, func(context.Context) error { return nil }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	s, _, _ := newServer(b, func(cfg *Config) { cfg.RequestLog.To = io.Discard }, nil)
 	r := httptest.NewRequest(http.MethodGet, "/topics/a", nil)
 	b.ReportAllocs()
 	for b.Loop() {

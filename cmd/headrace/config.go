@@ -160,7 +160,10 @@ func (s *settings) set(key string, value setting) {
 // fault adds what is wrong. Values in it have been through quoted, or cannot be secrets but for
 // the user in a URL.
 func (s *settings) fault(format string, args ...any) {
-	s.faults = append(s.faults, s.mask(userInfo.ReplaceAllString(fmt.Sprintf(format, args...), "://"+hidden+"@")))
+	text := s.mask(userInfo.ReplaceAllString(fmt.Sprintf(format, args...), "://"+hidden+"@"))
+	if !slices.Contains(s.faults, text) { // several listeners may share one
+		s.faults = append(s.faults, text)
+	}
 }
 
 func (s *settings) info(text string, attrs ...any) {

@@ -11,7 +11,6 @@ import (
 	"headrace/handlers"
 	"headrace/kafkaclient"
 	"headrace/kinesisclient"
-	"headrace/server"
 )
 
 // build fills every room's config. What does not fit together is added to the faults.
@@ -71,83 +70,6 @@ func hostPort(address string, lowestPort int) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-func (s *settings) serverConfig() server.Config {
-	cfg := server.DefaultConfig()
-	cfg.Listeners = s.listeners()
-	if cfg.IdleTimeout = millis(s.value("idle.timeout.ms")); cfg.IdleTimeout == 0 {
-		cfg.IdleTimeout = -1 // for ever, to net/http: 0 would mean another timeout
-	}
-	cfg.ShutdownTimeout = millis(s.value("shutdown.graceful.ms"))
-	cfg.MaxHeaderBytes = int(s.value("max.request.header.size").number)
-	cfg.Compression = s.value("compression.enable").on
-	return cfg
-}
-
-// listeners reads where to listen. port counts only when listeners is empty.
-func (s *settings) listeners() []string {
-	protocols := s.listenerProtocols()
-	entries := s.value("listeners").list
-	if len(entries) == 0 {
-		return []string{fmt.Sprintf("http://0.0.0.0:%d", s.value("port").number)}
-	}
-	if given, ok := s.given["port"]; ok {
-		s.warn("property has no effect", "key", "port", "origin", given.origin, "why", "listeners is given")
-	}
-	var addresses []string
-	for _, entry := range entries {
-		address, err := listener(entry, protocols)
-		if err != nil {
-			s.fault("%s: invalid value %q for configuration listeners: %v", s.at("listeners"), entry, err)
-			continue
-		}
-		addresses = append(addresses, address)
-	}
-	return addresses
-}
-
-// listener reads one entry of listeners and returns it as http://host:port.
-func listener(entry string, protocols map[string]string) (string, error) {
-	scheme, rest, ok := strings.Cut(entry, "://")
-	if !ok {
-		return "", fmt.Errorf("expected scheme://host:port, for example http://0.0.0.0:8082")
-	}
-	protocol, ok := protocols[strings.ToLower(scheme)]
-	if !ok {
-		return "", fmt.Errorf("unknown scheme %q: expected http, or a name of listener.protocol.map", scheme)
-	}
-	if protocol == "https" {
-		return "", fmt.Errorf("https is not built yet: give http, and end TLS in front of this server")
-	}
-	address, err := hostPort(strings.TrimSuffix(rest, "/"), 0)
-	if err != nil {
-		return "", fmt.Errorf("%w after the scheme, for example http://0.0.0.0:8082", err)
-	}
-	return "http://" + address, nil
-}
-
-// listenerProtocols maps schemes and names of listeners, in lower case, to http or https.
-func (s *settings) listenerProtocols() map[string]string {
-	const key = "listener.protocol.map"
-	protocols := map[string]string{"http": "http", "https": "https"}
-	named := map[string]bool{}
-	for _, entry := range s.value(key).list {
-		name, protocol, _ := strings.Cut(strings.ToLower(entry), ":")
-		other := map[string]string{"http": "https", "https": "http"}
-		switch {
-		case name == "" || protocol != "http" && protocol != "https":
-			s.fault("%s: invalid value %q for configuration %s: expected NAME:http or NAME:https", s.at(key), entry, key)
-		case named[name]:
-			s.fault("%s: invalid value %q for configuration %s: the name is given twice", s.at(key), entry, key)
-		case other[name] == protocol:
-			s.fault("%s: invalid value %q for configuration %s: a scheme cannot stand for another", s.at(key), entry, key)
-		default:
-			named[name] = true
-			protocols[name] = protocol
-		}
-	}
-	return protocols
-}
-
 func (s *settings) handlersConfig() handlers.Config {
 	cfg := handlers.DefaultConfig()
 	cfg.MaxRequestBytes = s.value("headrace.max.request.bytes").number
@@ -158,6 +80,8 @@ func (s *settings) handlersConfig() handlers.Config {
 	cfg.CRNAuthority = s.value("confluent.resource.name.authority").text
 	s.addressInto(&cfg)
 	cfg.Debug = s.value("debug").on
+	cfg.ErrorTypes = s.value("response.mediatype.preferred").list
+	cfg.ErrorType = s.value("response.mediatype.default").text
 	cfg.NullIsNull = s.value("null.request.body.always.publishes.empty.record").on
 	cfg.Kinesis = s.value("kinesis.enable").on
 	cfg.KinesisErrorStatus = strings.ToLower(s.value("kinesis.error.status").text)

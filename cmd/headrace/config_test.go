@@ -123,10 +123,6 @@ producer.partitioner.class = org.apache.kafka.clients.producer.RoundRobinPartiti
 		room      string
 		want, got any
 	}{
-		{"server", server.Config{
-			Listeners:   []string{"http://127.0.0.1:80", "http://[::]:9000"},
-			IdleTimeout: ms, ShutdownTimeout: 3 * ms, MaxHeaderBytes: 4,
-		}, cfg.server},
 		{"producer", kafkaclient.ProducerConfig{
 			Config: kafka, Acks: "all", Linger: 17 * ms, MaxBatchBytes: 618, MaxRecordBytes: 19, MaxBlock: 20 * ms,
 			DeliveryTimeout: 1028 * ms, Compression: "zstd", MaxInFlight: 22, RoundRobin: true,
@@ -168,7 +164,7 @@ acks=0
 `)
 	got := []any{
 		cfg.producer.RequestTimeout, cfg.admin.RequestTimeout, cfg.consumer.RequestTimeout, cfg.admin.RetryBackoff, cfg.producer.RetryBackoff,
-		cfg.producer.ClientID, cfg.admin.ClientID, cfg.producer.Brokers[0], cfg.server.IdleTimeout, cfg.producer.Acks,
+		cfg.producer.ClientID, cfg.admin.ClientID, cfg.producer.Brokers[0], cfg.server.Listeners[0].IdleTimeout, cfg.producer.Acks,
 	}
 	const ms = time.Millisecond
 	want := []any{200 * ms, 100 * ms, 100 * ms, 5 * ms, 100 * ms, "all", "asking", "b:1", 7 * ms, "all"}
@@ -223,17 +219,17 @@ func TestDeliveryTimeoutGrows(t *testing.T) {
 
 // TestIdleForEver: net/http takes no timeout for a negative one, another timeout for none.
 func TestIdleForEver(t *testing.T) {
-	if got := mustLoad(t, "bootstrap.servers=b:1\nidle.timeout.ms=0").server.IdleTimeout; got >= 0 {
+	if got := mustLoad(t, "bootstrap.servers=b:1\nidle.timeout.ms=0").server.Listeners[0].IdleTimeout; got >= 0 {
 		t.Errorf("idle.timeout.ms=0 gives %v, want a negative time", got)
 	}
 }
 
 func TestPort(t *testing.T) {
-	if got := mustLoad(t, "bootstrap.servers=b:1\nport=80").server.Listeners; got[0] != "http://0.0.0.0:80" {
+	if got := mustLoad(t, "bootstrap.servers=b:1\nport=80").server.Listeners; got[0].URL() != "http://0.0.0.0:80" {
 		t.Errorf("port=80 listens on %v", got)
 	}
 	cfg := mustLoad(t, "bootstrap.servers=b:1\nport=80\nlisteners=http://a:1")
-	if got := cfg.server.Listeners; len(got) != 1 || got[0] != "http://a:1" {
+	if got := cfg.server.Listeners; len(got) != 1 || got[0].URL() != "http://a:1" {
 		t.Errorf("with listeners, port still counts: %v", got)
 	}
 	if notes := cfg.settings.notes; len(notes) != 1 || notes[0].attrs[1] != "port" {
@@ -243,17 +239,17 @@ func TestPort(t *testing.T) {
 
 // TestFaultsComeTogether: every fault of every source, in one error.
 func TestFaultsComeTogether(t *testing.T) {
-	_, err := load(t, "port=x\nauthentication.method=BASIC\nproducer.linger.ms=\\u12\nclient.security.protocol = TLS\n",
+	_, err := load(t, "port=x\nauthentication.method=BEARER\nproducer.linger.ms=\\u12\nclient.security.protocol = TLS\n",
 		"KAFKA_REST_PORT=80", "KAFKA_REST_DEBUG=maybe", "KAFKA_REST_LOG4J_ROOT_LOGLEVEL=LOUD")
 	want := `Server configuration failed:
   kafka-rest.properties:3: reading the value of "producer.linger.ms": malformed \u escape: four hexadecimal digits must follow \u
   environment variable KAFKA_REST_LOG4J_ROOT_LOGLEVEL: invalid value "LOUD": expected one of TRACE, DEBUG, INFO, WARN, ERROR, FATAL, OFF
   environment variable KAFKA_REST_PORT: PORT is deprecated. Please use KAFKA_REST_LISTENERS instead.
   kafka-rest.properties:1: invalid value "x" for configuration port: expected a 32-bit integer
-  kafka-rest.properties:2: authentication.method = BASIC cannot be honoured: logins of HTTP clients are not built yet: leave it NONE, and check logins in front of this server
   kafka-rest.properties:4: invalid value "TLS" for configuration client.security.protocol: expected one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL
   environment variable KAFKA_REST_DEBUG: invalid value "maybe" for configuration debug: expected true or false
-  bootstrap.servers is not given: name at least one broker as host:port, in the property file or as KAFKA_REST_BOOTSTRAP_SERVERS`
+  bootstrap.servers is not given: name at least one broker as host:port, in the property file or as KAFKA_REST_BOOTSTRAP_SERVERS
+  kafka-rest.properties:2: authentication.method = BEARER cannot be honoured: it needs a Java plug-in; BASIC and NONE would work`
 	var invalid *invalidConfig
 	if !errors.As(err, &invalid) {
 		t.Fatalf("loadConfig: %v", err)

@@ -33,7 +33,7 @@ func TestOperationsListsTheKeys(t *testing.T) {
 	page := string(text)
 	for name, rows := range map[string][]property{
 		"own":       ownKeys(),
-		"reference": slices.Concat(restKeys(), httpKeys()),
+		"reference": slices.Concat(restKeys(), httpKeys(), metricKeys()),
 		"clients":   clientKeys(),
 	} {
 		start, end := fmt.Sprintf("<!-- keys: %s -->\n", name), "<!-- keys: end -->"
@@ -84,7 +84,7 @@ var inMarkdown = strings.NewReplacer("<", "&lt;", ">", "&gt;", "|", "\\|")
 
 // widestPrefix is "" for a key of the server, else the prefix under which most clients read it.
 func widestPrefix(row property) string {
-	if slices.ContainsFunc(slices.Concat(restKeys(), httpKeys(), ownKeys()), func(p property) bool { return p.name == row.name && p.note == row.note }) {
+	if slices.ContainsFunc(slices.Concat(restKeys(), httpKeys(), metricKeys(), ownKeys()), func(p property) bool { return p.name == row.name && p.note == row.note }) {
 		return ""
 	}
 	for _, layer := range clients {

@@ -69,7 +69,9 @@ func newGateway(ctx context.Context, cfg config, log *slog.Logger, reg *promethe
 	api := handlers.New(cfg.handlers, g.producer, g.admin, streams, g.schemas, budget, log)
 	b := thisBuild()
 	version := server.Version{Version: b.version, Commit: b.revision, GoVersion: b.goVersion}
-	g.server = server.New(cfg.server, api, version, g.ready, log, reg)
+	if g.server, err = server.New(cfg.server, api, version, g.ready, log, reg); err != nil {
+		return nil, errors.Join(err, g.close(ctx))
+	}
 	return g, nil
 }
 

@@ -40,12 +40,13 @@ type property struct {
 	verdict  verdict
 	note     string // honoured: what it does, with its unit; else why it is not
 
-	min, max int64    // of integer and long; a value outside is a fault
-	nearest  bounds   // of a client key: what the Go client takes; outside the nearest counts
-	oneOf    []string // the only values, in any case; empty: any
-	off      []string // of refused: values that change nothing; fallback is always one
-	pattern  bool     // found by a name that ends in ".*"
-	layers   string   // of a client key: which clients read it, of "pca": producer, consumer, admin
+	min, max   int64    // of integer and long; a value outside is a fault
+	nearest    bounds   // of a client key: what the Go client takes; outside the nearest counts
+	oneOf      []string // the only values, in any case; empty: any
+	off        []string // of refused: values that change nothing; fallback is always one
+	pattern    bool     // found by a name that ends in ".*"
+	byListener bool     // listener.name.<name>. before it sets it for one listener
+	layers     string   // of a client key: which clients read it, of "pca": producer, consumer, admin
 }
 
 func honour(name string, k kind, fallback, note string) property {
@@ -108,6 +109,12 @@ func (p property) unless(values ...string) property {
 // read says which clients read a client key.
 func (p property) read(layers string) property {
 	p.layers = layers
+	return p
+}
+
+// each says that the key may be set for one listener alone.
+func (p property) each() property {
+	p.byListener = true
 	return p
 }
 
@@ -281,8 +288,8 @@ func (c *catalog) listener(name string) (property, bool) {
 		return property{}, false
 	}
 	p.name = name
-	if p.verdict == honoured {
-		p.verdict, p.note = refused, "settings of one listener alone are not built yet: give "+key+" for all of them"
+	if p.verdict == honoured && !p.byListener {
+		p.verdict, p.note = accepted, key+" counts for all listeners together: give it without listener.name."
 	}
 	return p, true
 }

@@ -29,6 +29,7 @@ type process struct {
 }
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more must not end the server
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the first signal ends ctx; the second finds no handler and ends the process
 	code := run(ctx, os.Args[1:], process{os.Stdout, os.Stderr, os.Environ()})

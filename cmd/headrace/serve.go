@@ -91,6 +91,7 @@ func serve(ctx context.Context, p process, from sources, flags serveFlags) error
 	if err != nil {
 		return err
 	}
+	cfg.server.RequestLog.To = p.stdout
 	g, err := newGateway(ctx, cfg, log, reg)
 	if err != nil {
 		return err
