@@ -19,6 +19,8 @@ type renewed[V any] struct {
 
 	mu      sync.Mutex
 	current lasting[V]
+	refusal error     // of the last try, when it failed
+	tried   time.Time // when that was
 }
 
 // lasting is a value with its times.
@@ -28,6 +30,9 @@ type lasting[V any] struct {
 	urgent  time.Time // from here on everybody waits for it
 	expires time.Time
 }
+
+// refusalMemory is how long a failure answers those who waited for the same thing, and those who come at once after.
+const refusalMemory = time.Second
 
 // goodPatience is how long somebody who has a good one waits for the next.
 const goodPatience = 5 * time.Second
@@ -65,24 +70,51 @@ func (r *renewed[V]) next(ctx context.Context) (V, error) {
 		return have.value, nil
 	}
 	good := time.Now().Before(have.expires)
+	if refusal := r.refused(); refusal != nil {
+		return have.value, r.unless(good, refusal)
+	}
 	if good {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, goodPatience)
 		defer cancel()
 	}
 	next, err := r.get(ctx, !good)
-	if err != nil && good && time.Now().Before(have.expires) {
-		r.log.Warn("the next "+r.what+" cannot be had: the last one is used while it is good", "err", err, "until", have.expires) //nolint:sloglint // one of two words
-		return have.value, nil
+	r.keep(next, err)
+	if err == nil {
+		return next.value, nil
 	}
-	if err != nil {
-		var none V
-		return none, err
+	good = time.Now().Before(have.expires)
+	if good {
+		r.log.Warn("the next "+r.what+" cannot be had: the last one is used while it is good", "err", err, "until", have.expires) //nolint:sloglint // one of few words
 	}
+	return have.value, r.unless(good, err)
+}
+
+// unless is err, or nil where there is something good.
+func (*renewed[V]) unless(good bool, err error) error {
+	if good {
+		return nil
+	}
+	return err
+}
+
+// refused is the failure of a moment ago.
+func (r *renewed[V]) refused() error {
 	r.mu.Lock()
-	r.current = next
-	r.mu.Unlock()
-	return next.value, nil
+	defer r.mu.Unlock()
+	if time.Since(r.tried) < refusalMemory {
+		return r.refusal
+	}
+	return nil
+}
+
+func (r *renewed[V]) keep(next lasting[V], err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refusal, r.tried = err, time.Now()
+	if err == nil {
+		r.current = next
+	}
 }
 
 func (r *renewed[V]) have() lasting[V] {
@@ -95,5 +127,5 @@ func (r *renewed[V]) have() lasting[V] {
 func (r *renewed[V]) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.current = lasting[V]{}
+	r.current, r.refusal = lasting[V]{}, nil
 }
