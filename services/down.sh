@@ -13,6 +13,7 @@ dir=$(cd "$1" && pwd)
 "$here/mariadb.sh" stop "$dir/mysql" &
 "$here/moto.sh" stop "$dir/moto" &
 "$here/oidc.sh" stop "$dir/oidc" &
+"$here/schema-registry.sh" stop "$dir/registry" &
 wait
 base=$(cat "$dir/base" 2>/dev/null || true)
 rm -f "$dir/env" ${base:+"/tmp/headrace-ports-$(id -u)/$base"}

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Other people's clients for tests, in one Python environment below $HEADRACE_CACHE/python, and schemathesis in one
 # of its own beside it (its dependencies are many and move).
-#   pyclients.sh install        boto3, requests, SQLAlchemy with PyMySQL, confluent-kafka, deltalake; schemathesis
+#   pyclients.sh install        boto3, requests, SQLAlchemy with PyMySQL, confluent-kafka with its serializers, deltalake; schemathesis
 #   pyclients.sh run SCRIPT.py ARGS...
 #   pyclients.sh python         prints the interpreter's path
 #   pyclients.sh schemathesis   prints the path of schemathesis
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd); . "$here/lib.sh"
 cache=$HEADRACE_CACHE/python
-clients='boto3==1.44.8 requests==2.34.2 sqlalchemy==2.1.9 pymysql==1.2.4 confluent-kafka==2.16.1 deltalake==1.6.6 pyarrow==26.0.1'
+clients='boto3==1.44.8 requests==2.34.2 sqlalchemy==2.1.9 pymysql==1.2.4 confluent-kafka[avro,json,protobuf,schemaregistry]==2.16.1 deltalake==1.6.6 pyarrow==26.0.1'
 schemathesis='schemathesis==4.32.5'
 env_of() { echo "$cache/$1-$(cksum <<<"$2" | cut -d' ' -f1)"; } # NAME PACKAGES: another list is another environment
 venv() { # DIR PACKAGES

@@ -17,6 +17,7 @@
 #   HEADRACE_TEST_S3_DIR        where its server keeps objects as files: DIR/BUCKET/KEY
 #   HEADRACE_TEST_KINESIS_MOCK, HEADRACE_TEST_KINESALITE   endpoints, any access key
 #   HEADRACE_TEST_PYTHON        an interpreter with boto3, requests, SQLAlchemy, PyMySQL, confluent-kafka
+#   HEADRACE_TEST_REGISTRY      the URL of a schema registry that speaks Confluent's API, for schema.registry.url
 #   HEADRACE_TEST_SCHEMATHESIS  the program
 #   HEADRACE_TEST_MYSQL         mysql://user:password@host:port/database
 set -euo pipefail
@@ -99,6 +100,7 @@ s3() {
 }
 kinesis_mock() { "$here/kinesis.sh" start "$dir/kinesis-mock" $((base + 80)); export_ HEADRACE_TEST_KINESIS_MOCK "http://127.0.0.1:$((base + 80))"; }
 kinesalite() { "$here/kinesis.sh" start "$dir/kinesalite" $((base + 90)) kinesalite; export_ HEADRACE_TEST_KINESALITE "http://127.0.0.1:$((base + 90))"; }
+registry() { "$here/schema-registry.sh" start "$dir/registry" $((base + 110)); export_ HEADRACE_TEST_REGISTRY "http://127.0.0.1:$((base + 110))/apis/ccompat/v7"; }
 mysql() { "$here/mariadb.sh" start "$dir/mysql" $((base + 100)); export_ HEADRACE_TEST_MYSQL "mysql://test:test@127.0.0.1:$((base + 100))/test"; }
 python() {
   local p; p=$("$here/pyclients.sh" python); export_ HEADRACE_TEST_PYTHON "$p"
@@ -113,7 +115,7 @@ else
   before=$(cat "$dir/base" 2>/dev/null || true) base=$(claim)
   # Brokers remember their ports: on other ones they start empty.
   [ "$base" = "${before:-$base}" ] || for k in kafka kafka3; do "$here/kafka.sh" wipe "$dir/$k"; done
-  if have java mvn; then service kafka kafka; service kafka3 kafka3; else missing kafka "$lacks" "$apt openjdk-17-jdk-headless maven"; fi
+  if have java mvn; then service kafka kafka; service kafka3 kafka3; service registry registry; else missing kafka "$lacks" "$apt openjdk-17-jdk-headless maven"; fi
   have javac openssl || missing kafka-logins "$lacks" "$apt openjdk-17-jdk-headless openssl"
   if have go; then service s3 s3; else missing s3 "$lacks" 'install Go 1.26'; fi
   if have node npm openssl; then service oidc oidc; fi
