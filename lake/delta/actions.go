@@ -22,16 +22,19 @@ type commitInfo struct {
 	ReadVersion         *int64            `json:"readVersion,omitempty"`
 	IsBlindAppend       bool              `json:"isBlindAppend"`
 	EngineInfo          string            `json:"engineInfo"`
+	UserMetadata        string            `json:"userMetadata,omitempty"`
 	ID                  string            `json:"txnId"`
 }
 
-// UnmarshalJSON reads only whose commit it is: the rest is each engine's own, in shape too.
+// UnmarshalJSON reads only whose commit it is and its note: the rest is each engine's own, in shape too.
 func (c *commitInfo) UnmarshalJSON(text []byte) error {
 	var own struct {
-		ID any `json:"txnId"`
+		ID           any `json:"txnId"`
+		UserMetadata any `json:"userMetadata"`
 	}
 	err := json.Unmarshal(text, &own)
 	c.ID, _ = own.ID.(string)
+	c.UserMetadata, _ = own.UserMetadata.(string)
 	return err
 }
 

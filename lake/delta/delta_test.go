@@ -80,7 +80,7 @@ func appendRows(t testing.TB, table *Table, rows []pin, txns ...Txn) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	version, err := table.Append(t.Context(), []File{f}, txns...)
+	version, err := table.Append(t.Context(), []File{f}, "", txns...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,11 +189,11 @@ func TestTransactionsLandOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, x := range []Txn{{"a", 1}, {"a", 0}, {"b", 5}} { // other has not seen the commit yet
-		if _, err := other.Append(t.Context(), []File{f}, x); !errors.Is(err, ErrCovered) {
+		if _, err := other.Append(t.Context(), []File{f}, "", x); !errors.Is(err, ErrCovered) {
 			t.Errorf("Append with %v = %v, want ErrCovered", x, err)
 		}
 	}
-	if _, err := other.Append(t.Context(), []File{f}, Txn{"a", 2}); err != nil {
+	if _, err := other.Append(t.Context(), []File{f}, "", Txn{"a", 2}); err != nil {
 		t.Error(err)
 	}
 	if got := inds(contents(t, dir)); !slices.Equal(got, []int32{0, 1}) {
@@ -277,7 +277,7 @@ func TestCommitEndsWithItsContext(t *testing.T) {
 	in.faults = slices.Repeat([]string{"before"}, 1000)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := table.Append(ctx, []File{f}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := table.Append(ctx, []File{f}, ""); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Append = %v, want the deadline", err)
 	}
 }
@@ -380,7 +380,7 @@ func TestProtocolRaisedMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := table.Append(t.Context(), []File{f}); !errors.Is(err, ErrProtocol) {
+	if _, err := table.Append(t.Context(), []File{f}, ""); !errors.Is(err, ErrProtocol) {
 		t.Errorf("Append = %v, want ErrProtocol", err)
 	}
 }
@@ -513,6 +513,62 @@ func TestVacuum(t *testing.T) {
 	}
 }
 
+func TestNotes(t *testing.T) {
+	dir := openDir(t)
+	table := open(t, dir)
+	for _, note := range []string{"one", "", "two", "three"} {
+		f, err := table.Write(t.Context(), parquetOf(t, rows(0, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := table.Append(t.Context(), []File{f}, note); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notes := func(after int64) (all []string) {
+		for note, err := range open(t, dir).Notes(t.Context(), after) {
+			if err != nil {
+				t.Error(err)
+			}
+			all = append(all, note)
+		}
+		return all
+	}
+	if got := notes(-1); !slices.Equal(got, []string{"three", "two", "one"}) {
+		t.Errorf("notes = %q, want all, newest first", got)
+	}
+	if got := notes(3); !slices.Equal(got, []string{"three"}) {
+		t.Errorf("notes after version 3 = %q", got)
+	}
+	if err := dir.Delete(t.Context(), "tables/pin/_delta_log/00000000000000000002.json"); err != nil {
+		t.Fatal(err)
+	}
+	table.snap.version = 4
+	var got []string
+	for note, err := range table.Notes(t.Context(), -1) {
+		if err != nil {
+			t.Error(err)
+		}
+		got = append(got, note)
+	}
+	if !slices.Equal(got, []string{"three", "two"}) {
+		t.Errorf("notes of a log whose beginning is gone = %q", got)
+	}
+}
+
+func TestParseColumn(t *testing.T) {
+	for _, c := range pins {
+		if got, err := ParseColumn(c.String()); got != c || err != nil {
+			t.Errorf("ParseColumn(%s) = %v, %v", c, got, err)
+		}
+	}
+	for _, text := range []string{"", "a", " integer", "a int", "a array<integer", "a array<array<integer>>", "a integer "} {
+		if got, err := ParseColumn(text); err == nil || !strings.Contains(err.Error(), "timestamp") {
+			t.Errorf("ParseColumn(%q) = %v, %v; want an error that names the types", text, got, err)
+		}
+	}
+}
+
 func TestSchemaText(t *testing.T) {
 	text, err := pins.text()
 	if err != nil {
@@ -591,7 +647,7 @@ func BenchmarkAppend(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := table.Append(b.Context(), []File{f}); err != nil {
+		if _, err := table.Append(b.Context(), []File{f}, ""); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -98,6 +99,29 @@ func (c Column) String() string {
 		return fmt.Sprintf("%s array<%s>", c.Name, c.Type)
 	}
 	return fmt.Sprintf("%s %s", c.Name, c.Type)
+}
+
+// ParseColumn reads what String shows: a name, a space, a type or array<type>.
+func ParseColumn(text string) (Column, error) {
+	name, of, _ := strings.Cut(text, " ")
+	c := Column{Name: name, Type: Type(of)}
+	if inner, ok := strings.CutPrefix(of, "array<"); ok {
+		c.Type, c.List = Type(strings.TrimSuffix(inner, ">")), true
+	}
+	if name == "" || !slices.Contains(types, c.Type) || c.String() != text {
+		return Column{}, fmt.Errorf("column %q: expected a name, a space and one of %s, or array<…> of one", text, strings.Join(typeNames(), ", "))
+	}
+	return c, nil
+}
+
+var types = []Type{String, Integer, Long, Float, Double, Boolean, Binary, Date, Timestamp}
+
+func typeNames() []string {
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = string(t)
+	}
+	return names
 }
 
 // fits says why files of schema s cannot be added to a table of schema other.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"sync"
@@ -164,20 +165,42 @@ func (t *Table) Last(appID string) (version int64, ok bool) {
 	return value(last.Version), true
 }
 
+// Notes yields the notes of the commits from the newest known version back to after, those that
+// have one. It ends early, without an error, where the log's older commits were cleaned away.
+func (t *Table) Notes(ctx context.Context, after int64) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for version := t.Version(); version > after; version-- {
+			actions, err := t.jrnl.commit(ctx, version)
+			if errors.Is(err, store.ErrNotFound) {
+				return
+			}
+			if err != nil {
+				yield("", fmt.Errorf("reading commit %d of table %s: %w", version, t.dir, err))
+				return
+			}
+			for _, a := range actions {
+				if a.CommitInfo != nil && a.CommitInfo.UserMetadata != "" && !yield(a.CommitInfo.UserMetadata, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Txn names a batch: Version rises with each batch of the application AppID.
 type Txn struct {
 	AppID   string
 	Version int64
 }
 
-// Append makes files part of the table, all or none, in one commit that also holds txns. It returns
-// the version of that commit. When the table holds one of txns already, at that version or a higher
+// Append makes files part of the table, all or none, in one commit that also holds txns, and note for
+// whoever reads the log (Notes; empty: none). It returns the version of that commit. When the table holds one of txns already, at that version or a higher
 // one, it fails with ErrCovered and changes nothing. After another failure the commit may have
 // landed all the same: repeat with the same txns, which finds out. Files are never deleted here.
-func (t *Table) Append(ctx context.Context, files []File, txns ...Txn) (int64, error) {
-	op := operation{name: "STREAMING UPDATE", blind: true, parameters: map[string]string{"outputMode": "Append"}}
+func (t *Table) Append(ctx context.Context, files []File, note string, txns ...Txn) (int64, error) {
+	op := operation{name: "STREAMING UPDATE", blind: true, note: note, parameters: map[string]string{"outputMode": "Append"}}
 	if len(txns) == 0 {
-		op = operation{name: "WRITE", blind: true, parameters: map[string]string{"mode": "Append", "partitionBy": "[]"}}
+		op = operation{name: "WRITE", blind: true, note: note, parameters: map[string]string{"mode": "Append", "partitionBy": "[]"}}
 	}
 	var rows, size int64
 	for _, f := range files {
@@ -213,6 +236,7 @@ type operation struct {
 	blind      bool // it read nothing of the table
 	parameters map[string]string
 	metrics    map[string]string
+	note       string
 }
 
 // commit writes the next version. build makes its actions for the newest snapshot, and is asked
@@ -255,7 +279,7 @@ func (t *Table) commit(ctx context.Context, op operation, build func(*snapshot) 
 func (t *Table) info(op operation) *commitInfo {
 	info := &commitInfo{
 		Timestamp: time.Now().UnixMilli(), Operation: op.name, OperationParameters: op.parameters, OperationMetrics: op.metrics,
-		IsBlindAppend: op.blind, EngineInfo: t.cfg.Engine, ID: uuid.NewString(),
+		IsBlindAppend: op.blind, EngineInfo: t.cfg.Engine, UserMetadata: op.note, ID: uuid.NewString(),
 	}
 	if info.OperationParameters == nil {
 		info.OperationParameters = map[string]string{}

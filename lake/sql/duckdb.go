@@ -140,6 +140,19 @@ func (d *DB) Add(ctx context.Context, table string, pos int64, line []byte) (rea
 	return "", ctx.Err()
 }
 
+// Forget drops what was added to a table and not cleaned: after a failure half of it may be there.
+func (d *DB) Forget(ctx context.Context, table string) error {
+	l := d.tables[table]
+	if l.appender != nil {
+		_ = l.appender.Close() // what it still holds goes the same way
+		l.appender = nil
+	}
+	if err := d.exec(ctx, "TRUNCATE "+table+"_lines"); err != nil {
+		return fmt.Errorf("emptying table %s: %w", table, err)
+	}
+	return nil
+}
+
 // Clean makes the table anew from what was added, and forgets that: the table's columns and pos, a
 // row for each record in log order; with latest one row for each key, by the record latest in the log.
 func (d *DB) Clean(ctx context.Context, table string, latest bool) error {

@@ -16,6 +16,9 @@ func (*DB) Close() error { return nil }
 // Add fails with ErrNoEngine.
 func (*DB) Add(context.Context, string, int64, []byte) (string, error) { return "", ErrNoEngine }
 
+// Forget fails with ErrNoEngine.
+func (*DB) Forget(context.Context, string) error { return ErrNoEngine }
+
 // Clean fails with ErrNoEngine.
 func (*DB) Clean(context.Context, string, bool) error { return ErrNoEngine }
 
