@@ -37,25 +37,14 @@ func (d *Delivery) Timestamp() time.Time { return d.kafka.Timestamp }
 
 // Submit hands over one record and does not wait until it is stored: d's end says that. Records that
 // one goroutine submits to one partition are stored in the order of the calls.
-// It waits only, as the Java client does, while the record's topic or named partition is not known
-// to exist: for max.block.ms at most when it does not, and the record is then not held up by others.
-// It reports whether the end has come or will by itself. If not (ctx or the time of delivery ended
-// inside that wait), d.Ack is an *UnknownOutcomeError from now on, and the end says only that nothing
-// holds the record's bytes any more.
-func (p *Producer) Submit(ctx context.Context, d *Delivery) bool {
-	d.owner = p
-	now := time.Now()
-	if d.Record.Timestamp.IsZero() {
-		d.Record.Timestamp = now
+// It reports false, and has done nothing, while the record's topic or named partition is not known
+// to exist: SubmitUnknown is for such a record.
+func (p *Producer) Submit(d *Delivery) bool {
+	if d.Record.Partition >= p.seen(d.Record.Topic) && validTopic(d.Record.Topic) {
+		return false
 	}
-	d.kafka.Timestamp = d.Record.Timestamp.Truncate(time.Millisecond)
-	if err := p.refuse(&d.Record); err != nil {
-		d.Ack = record.Ack{Err: err}
-		d.end(d)
+	if p.refused(d) {
 		return true
-	}
-	if d.Record.Partition >= p.seen(d.Record.Topic) {
-		return p.submitUnknown(ctx, d)
 	}
 	headers := d.kafka.Headers[:0]
 	for _, h := range d.Record.Headers {
@@ -69,8 +58,30 @@ func (p *Producer) Submit(ctx context.Context, d *Delivery) bool {
 	return true
 }
 
-// submitUnknown waits for the end of a record whose topic or partition has not been produced to yet.
-func (p *Producer) submitUnknown(ctx context.Context, d *Delivery) bool {
+// refused ends a record that cannot be sent.
+func (p *Producer) refused(d *Delivery) bool {
+	d.owner = p
+	if d.Record.Timestamp.IsZero() {
+		d.Record.Timestamp = time.Now()
+	}
+	d.kafka.Timestamp = d.Record.Timestamp.Truncate(time.Millisecond)
+	err := p.refuse(&d.Record)
+	if err != nil {
+		d.Ack = record.Ack{Err: err}
+		d.end(d)
+	}
+	return err != nil
+}
+
+// SubmitUnknown hands over one record and waits for its end, as the Java client waits for a topic or
+// a partition that it has not seen yet: for max.block.ms when there is none.
+// It reports whether the end has come. If not (ctx or the time of delivery ended first), d.Ack is an
+// *UnknownOutcomeError from now on, and the end, when it comes, says only that nothing holds the
+// record's bytes any more.
+func (p *Producer) SubmitUnknown(ctx context.Context, d *Delivery) bool {
+	if p.refused(d) {
+		return true
+	}
 	d.Ack = p.Produce(ctx, []record.Record{d.Record})[0]
 	var unknown *UnknownOutcomeError
 	if errors.As(d.Ack.Err, &unknown) {

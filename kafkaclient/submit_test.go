@@ -24,7 +24,7 @@ func submitted(t *testing.T, p *Producer, recs []record.Record) []record.Ack {
 	for i, rec := range recs {
 		deliveries[i] = NewDelivery(func(d *Delivery) { ended <- d })
 		deliveries[i].Record = rec
-		if !p.Submit(t.Context(), deliveries[i]) {
+		if !p.Submit(deliveries[i]) && !p.SubmitUnknown(t.Context(), deliveries[i]) {
 			t.Fatalf("the end of record %d is unknown: %v", i, deliveries[i].Ack.Err)
 		}
 	}
@@ -149,7 +149,7 @@ func TestSubmitterThatLeaves(t *testing.T) {
 	ended := make(chan struct{})
 	d := NewDelivery(func(*Delivery) { close(ended) })
 	d.Record = record.Record{Topic: "orders", Partition: 0}
-	if p.Submit(ctx, d) || !errors.Is(d.Ack.Err, ErrUnknownOutcome) {
+	if p.Submit(d) || p.SubmitUnknown(ctx, d) || !errors.Is(d.Ack.Err, ErrUnknownOutcome) {
 		t.Errorf("Ack.Err = %v, want an unknown outcome", d.Ack.Err)
 	}
 	close(release)
@@ -177,7 +177,9 @@ func BenchmarkSubmit(b *testing.B) {
 	for b.Loop() {
 		d := <-free
 		d.Record = record.Record{Topic: "orders", Partition: record.AnyPartition, Value: value}
-		p.Submit(b.Context(), d)
+		if !p.Submit(d) {
+			p.SubmitUnknown(b.Context(), d)
+		}
 	}
 	for range cap(free) {
 		<-free
