@@ -187,6 +187,14 @@ const (
 
 var buffers [largestBuffer + 1]sync.Pool
 
+// bufferSize is the size of the buffer that borrowBuffer returns for n bytes.
+func bufferSize(n int) int {
+	if class := max(bits.Len(uint(max(n, 1)-1)), smallestBuffer); class <= largestBuffer {
+		return 1 << class
+	}
+	return n
+}
+
 // borrowBuffer returns a buffer of at least n bytes, with anything in it.
 func borrowBuffer(n int) []byte {
 	class := max(bits.Len(uint(max(n, 1)-1)), smallestBuffer)

@@ -1,7 +1,9 @@
 // Package handlers answers requests: it decodes and checks what came in, calls the room that
-// does the work, and encodes what came back. It opens no connection and keeps no state
-// between requests.
+// does the work, and encodes what came back. It opens no connection and keeps no state between
+// requests but what limits them and the answers to Idempotency-Keys.
 package handlers
+
+import "time"
 
 // Config says what requests may cost and how failures are shown.
 type Config struct {
@@ -20,6 +22,18 @@ type Config struct {
 	KinesisMaxRequestBytes int64    // kinesis.max.request.bytes: of a body on the Kinesis routes; a larger one is a 413
 	KinesisBasePath        string   // kinesis.base.path: a stage such as /prod before /streams
 
+	// Produce requests of the v3 API.
+	BatchEntries      int           // api.v3.produce.batch.maximum.entries
+	RecordTextLimit   int64         // api.v3.produce.request.size.limit.max.bytes: of one record's JSON text; 0: MaxRequestBytes alone
+	RecordRates       RecordRates   // api.v3.produce.rate.limit.*
+	StreamMaxDuration time.Duration // streaming.connection.max.duration.ms: no record is taken after it; 0: no limit
+	StreamGrace       time.Duration // streaming.connection.max.duration.grace.period.ms: then the stream ends
+	IdleTimeout       time.Duration // idle.timeout.ms: a stream in which nothing moves ends; 0: never
+
+	IdempotencyWindow time.Duration // headrace.idempotency.window.ms: how long the answer to an Idempotency-Key is kept; 0: keys count for nothing
+	IdempotencyBytes  int64         // headrace.idempotency.max.bytes: of all answers that are kept
+	TraceHeaders      bool          // headrace.trace.headers: traceparent and tracestate of a request become headers of its records
+
 	// What absolute URLs in answers are made of; see Handlers.baseURL.
 	Advertised    map[string]string // advertised.listeners: the authority (host, or host:port) by scheme, http or https
 	HostName      string            // host.name
@@ -35,6 +49,12 @@ func DefaultConfig() Config {
 		V2:                     true,
 		V3:                     true,
 		Port:                   8082,
+		BatchEntries:           10,
+		StreamMaxDuration:      24 * time.Hour,
+		StreamGrace:            500 * time.Millisecond,
+		IdleTimeout:            30 * time.Second,
+		IdempotencyWindow:      10 * time.Minute,
+		IdempotencyBytes:       16 << 20,
 		Kinesis:                true,
 		ErrorTypes:             []string{typeJSON, typeV2},
 		ErrorType:              typeJSON,

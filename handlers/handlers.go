@@ -24,6 +24,11 @@ type Handlers struct {
 	budget   *Budget
 	log      *slog.Logger
 	produces sync.Pool // of *produceRequest
+
+	slabs     sync.Pool // of *slab
+	limits    *recordLimits
+	streaming openStreams
+	answers   *answerStore
 }
 
 // New returns the handlers of all routes. budget is shared with whoever else reads bodies;
@@ -31,6 +36,9 @@ type Handlers struct {
 func New(cfg Config, producer *kafkaclient.Producer, admin *kafkaclient.Admin, streams *Streams, schemas *schema.Schemas, budget *Budget, log *slog.Logger) *Handlers {
 	h := &Handlers{cfg: cfg, producer: producer, admin: admin, streams: streams, schemas: schemas, budget: budget, log: log}
 	h.produces.New = func() any { return new(produceRequest) }
+	h.slabs.New = func() any { return newSlab(&h.slabs) }
+	h.limits = newRecordLimits(cfg)
+	h.answers = newAnswerStore(cfg.IdempotencyWindow, cfg.IdempotencyBytes)
 	return h
 }
 

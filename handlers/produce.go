@@ -43,6 +43,14 @@ type produceRequest struct {
 
 // produce stores the records of the body and answers with their offsets, in their order.
 func (h *Handlers) produce(w http.ResponseWriter, r *http.Request, answer string) error {
+	if !h.hasIdempotencyKey(r) {
+		return h.produceRecords(w, r, answer)
+	}
+	return h.once(w, r, func(w http.ResponseWriter, r *http.Request) error { return h.produceRecords(w, r, answer) })
+}
+
+// produceRecords is produce without regard to an Idempotency-Key.
+func (h *Handlers) produceRecords(w http.ResponseWriter, r *http.Request, answer string) error {
 	p := h.produces.Get().(*produceRequest)
 	if err := p.open(r); err != nil {
 		h.produces.Put(p)
@@ -66,7 +74,11 @@ func (h *Handlers) produce(w http.ResponseWriter, r *http.Request, answer string
 			return err
 		}
 	}
+	if h.cfg.TraceHeaders {
+		p.addTrace(traceOf(r))
+	}
 	acks := h.producer.Produce(r.Context(), p.recs)
+	keepAnswerOf(w, acks)
 	if unknown := unknownOutcome(acks); unknown != nil {
 		defer unknown.AfterEnd(b.abandon) // until then Kafka's client holds the memory
 		if overdue(r) != nil {
@@ -79,6 +91,14 @@ func (h *Handlers) produce(w http.ResponseWriter, r *http.Request, answer string
 	b.release()
 	h.finish(p)
 	return nil
+}
+
+// addTrace gives all records the trace context of their request.
+func (p *produceRequest) addTrace(t traceHeaders) {
+	headers := t.addTo(nil)
+	for i := range p.recs {
+		p.recs[i].Headers = headers
+	}
 }
 
 // keptRecords bounds what an idle produceRequest holds on to: 4096 records are half a MB.

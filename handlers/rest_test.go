@@ -31,8 +31,19 @@ func rest(t testing.TB, change func(*Config), opts ...kfake.Opt) (*httptest.Serv
 	return restOn(t, change, noSchemas(t, slog.New(slog.DiscardHandler)), opts...)
 }
 
+// restWith is rest that hands out the handlers.
+func restWith(t testing.TB, change func(*Config), made func(*Handlers), opts ...kfake.Opt) (*httptest.Server, *kfake.Cluster) {
+	t.Helper()
+	return restMade(t, change, made, noSchemas(t, slog.New(slog.DiscardHandler)), opts...)
+}
+
 // restOn is rest with schemas.
 func restOn(t testing.TB, change func(*Config), schemas *schema.Schemas, opts ...kfake.Opt) (*httptest.Server, *kfake.Cluster) {
+	t.Helper()
+	return restMade(t, change, func(*Handlers) {}, schemas, opts...)
+}
+
+func restMade(t testing.TB, change func(*Config), made func(*Handlers), schemas *schema.Schemas, opts ...kfake.Opt) (*httptest.Server, *kfake.Cluster) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.DefaultNumPartitions(4)}, opts...)...)
 	if err != nil {
@@ -56,7 +67,9 @@ func restOn(t testing.TB, change func(*Config), schemas *schema.Schemas, opts ..
 		change(&hcfg)
 	}
 	router := chi.NewRouter()
-	New(hcfg, producer, admin, nil, schemas, NewBudget(hcfg.MemoryBudgetBytes), log).Routes(router)
+	api := New(hcfg, producer, admin, nil, schemas, NewBudget(hcfg.MemoryBudgetBytes), log)
+	made(api)
+	api.Routes(router)
 	srv := httptest.NewServer(router)
 	t.Cleanup(func() {
 		srv.Close()

@@ -76,6 +76,7 @@ func (h *Handlers) v3Routes(r chi.Router) {
 
 	add(cluster+"/acls", methods{get: read(h.v3ACLs), post: write(h.v3CreateACL), delete: read(h.v3DeleteACLs)})
 	add(cluster+"/acls:batch", methods{post: write(h.v3CreateACLs)})
+	h.v3RecordRoutes(r)
 }
 
 // v3 answers a call of the v3 API with fn once its Content-Type and its Accept header can be met:

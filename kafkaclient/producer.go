@@ -33,6 +33,7 @@ type Producer struct {
 	admin *Admin    // the same connections, for asking about topics
 	calls sync.Pool // of *call
 	known sync.Map  // topic → *atomic.Int32: its highest partition that was produced to with success, and 1
+	life  atomic.Pointer[lifetime]
 
 	mu      sync.Mutex
 	unknown map[string]struct{} // missing topics that were produced to
@@ -65,7 +66,6 @@ func producerOptions(cfg ProducerConfig) []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.ProducerLinger(cfg.Linger),
 		kgo.ProducerBatchMaxBytes(max(cfg.MaxBatchBytes, int32(min(cfg.MaxRecordBytes, math.MaxInt32)))),
-		kgo.RecordDeliveryTimeout(cfg.DeliveryTimeout),
 		kgo.UnknownTopicRetries(unknownTopicTries),
 		kgo.AllowAutoTopicCreation(), // as the Java client: the broker decides
 		kgo.RecordPartitioner(partitioner{roundRobin: cfg.RoundRobin}),
@@ -184,10 +184,11 @@ const loadTime = time.Second
 // while no broker can be reached it would go on until the time of delivery is over. A record
 // that has been sent does not end with it.
 func (p *Producer) patience(topic string, started time.Time) (context.Context, context.CancelFunc) {
+	life := p.lifetime(time.Now())
 	if _, ok := p.known.Load(topic); ok {
-		return context.Background(), func() {}
+		return life, func() {}
 	}
-	return context.WithDeadline(context.Background(), started.Add(p.cfg.MaxBlock+loadTime))
+	return context.WithDeadline(life, started.Add(p.cfg.MaxBlock+loadTime))
 }
 
 // pause waits a little before a missing topic or partition is looked for again; it reports
@@ -233,6 +234,8 @@ func (p *Producer) explain(ctx context.Context, rec *record.Record, err error, r
 // reason turns the client's error into Kafka's own, or into one that says that the time was over.
 func (p *Producer) reason(err error) error {
 	switch {
+	case errors.Is(err, ErrTimeout):
+		return err
 	case errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries):
 		var cause *kerr.Error
 		if errors.As(err, &cause) {

@@ -40,7 +40,7 @@ func (d *Delivery) Timestamp() time.Time { return d.kafka.Timestamp }
 // It reports false, and has done nothing, while the record's topic or named partition is not known
 // to exist: SubmitUnknown is for such a record.
 func (p *Producer) Submit(d *Delivery) bool {
-	if d.Record.Partition >= p.seen(d.Record.Topic) && validTopic(d.Record.Topic) {
+	if d.Record.Partition >= p.seen(d.Record.Topic) && ValidTopic(d.Record.Topic) {
 		return false
 	}
 	if p.refused(d) {
@@ -54,7 +54,7 @@ func (p *Producer) Submit(d *Delivery) bool {
 		Topic: d.Record.Topic, Partition: d.Record.Partition, Key: d.Record.Key, Value: d.Record.Value,
 		Timestamp: d.Record.Timestamp, Headers: headers,
 	}
-	p.kafka.Produce(context.Background(), &d.kafka, d.promise) //nolint:contextcheck // a caller's cancel must not take others' records along
+	p.kafka.Produce(p.lifetime(time.Now()), &d.kafka, d.promise) //nolint:contextcheck // a caller's cancel must not take others' records along
 	return true
 }
 

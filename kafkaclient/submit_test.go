@@ -210,3 +210,31 @@ func BenchmarkDirect(b *testing.B) {
 		<-free
 	}
 }
+
+// Found by a record of 2021: franz-go counts the time of delivery from a record's timestamp.
+func TestOldRecordsAreNotLate(t *testing.T) {
+	p := producer(t, broker(t, kfake.SeedTopics(1, "orders")), nil)
+	for range 2 {
+		for i, ack := range submitted(t, p, []record.Record{{Topic: "orders", Partition: 0, Timestamp: time.UnixMilli(1)}}) {
+			if ack.Err != nil {
+				t.Errorf("acks[%d].Err = %v", i, ack.Err)
+			}
+		}
+	}
+}
+
+// A record that no broker takes ends when its time of delivery is over, whatever its timestamp.
+func TestLateRecords(t *testing.T) {
+	cluster := broker(t, kfake.SeedTopics(1, "orders"))
+	p := producer(t, cluster, func(cfg *ProducerConfig) { cfg.DeliveryTimeout = time.Second })
+	submitted(t, p, []record.Record{{Topic: "orders", Partition: 0}})
+	cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		return refusal(req, kerr.NotLeaderForPartition.Code), nil, true
+	})
+	began := time.Now()
+	acks := submitted(t, p, []record.Record{{Topic: "orders", Partition: 0, Timestamp: time.Now().Add(time.Hour)}})
+	if took := time.Since(began); !errors.Is(acks[0].Err, ErrTimeout) || took > 5*time.Second {
+		t.Errorf("after %s: %v, want that it timed out after a second", took, acks[0].Err)
+	}
+}
