@@ -26,10 +26,12 @@ const (
 
 // differentV3 names each recorded exchange of API v3 that headrace answers otherwise on purpose, and how.
 var differentV3 = map[string]struct {
-	answer string
-	why    string
+	recorded string // the part of the answer that differs; "": all of it
+	answer   string
+	why      string
 }{
-	"v3-produce-bad-json": {`{"error_code":400}`, "one receipt for what is no JSON is enough: the reference says it twice"},
+	"v3-produce-json":     {`"size":87`, `"size":106`, "values are stored as they were sent: escapes stay"},
+	"v3-produce-bad-json": {"", `{"error_code":400}`, "one receipt for what is no JSON is enough: the reference says it twice"},
 }
 
 // lackedByFake names what the fake Kafka of tests answers otherwise than a broker, and how far it can be compared.
@@ -73,9 +75,6 @@ func (s *suite) replayV3(t *testing.T, x exchange) {
 		r.body = x.wholeV3()
 	}
 	resp, body := s.send(t, r)
-	if s.opts.Headrace && strings.Contains(x.Path, "/records") && resp.StatusCode == 404 && resp.Header.Get("Content-Type") == "" {
-		t.Skip("produce of v3 is not built yet")
-	}
 	lacked := ""
 	if s.opts.FakeKafka {
 		lacked, _, _ = strings.Cut(lackedByFake[x.Name], ":")
@@ -98,7 +97,9 @@ func (s *suite) replayV3(t *testing.T, x exchange) {
 	}
 	want := x.Answer
 	if d, differs := differentV3[x.Name]; differs && s.opts.Headrace {
-		want = d.answer
+		if want = d.answer; d.recorded != "" {
+			want = strings.Replace(x.Answer, d.recorded, d.answer, 1)
+		}
 	}
 	if diff := cmp.Diff(s.comparableV3(t, x, want, lacked), s.comparableV3(t, x, string(body), lacked)); diff != "" {
 		t.Errorf("answer differs (-recorded +got):\n%s", diff)

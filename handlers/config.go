@@ -50,6 +50,7 @@ func DefaultConfig() Config {
 		V3:                     true,
 		Port:                   8082,
 		BatchEntries:           10,
+		RecordRates:            RecordRates{Requests: 10_000, RequestsGlobal: 10_000, Bytes: 10_000_000, BytesGlobal: 10_000_000, Expiry: time.Hour},
 		StreamMaxDuration:      24 * time.Hour,
 		StreamGrace:            500 * time.Millisecond,
 		IdleTimeout:            30 * time.Second,

@@ -71,11 +71,16 @@ func recovered(log *slog.Logger, next http.Handler) http.Handler {
 	})
 }
 
+// isStream reports whether the answer to a path is one of receipts, which must not wait for others.
+func isStream(path string) bool {
+	return strings.HasPrefix(path, "/v3/") && strings.HasSuffix(path, "/records")
+}
+
 // compressed gzips answers to GET and POST for clients that take it.
 func compressed(next http.Handler) http.Handler {
 	zipped := gzhttp.GzipHandler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.Header["Accept-Encoding"]) == 0 || r.Method != http.MethodGet && r.Method != http.MethodPost {
+		if len(r.Header["Accept-Encoding"]) == 0 || r.Method != http.MethodGet && r.Method != http.MethodPost || isStream(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}

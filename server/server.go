@@ -31,6 +31,7 @@ type Routes interface {
 	NotFound(w http.ResponseWriter, r *http.Request)
 	Blocked(w http.ResponseWriter, r *http.Request)     // an endpoint that access lists take away
 	RateLimited(w http.ResponseWriter, r *http.Request) // a request over rate.limit.*
+	EndStreams()                                        // lets answers end that would go on as long as their requests
 }
 
 // Server is the HTTP side of the gateway. Make it with New, then Listen and Serve.
@@ -260,6 +261,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		_ = s.eachDoor(func(d *door) error { return d.http.Close() })
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
+	}
+	for _, d := range s.doors {
+		d.api.EndStreams()
 	}
 	// ctx is over, so draining needs a clock of its own.
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)

@@ -30,6 +30,8 @@ func (f fakeAPI) NotFound(w http.ResponseWriter, _ *http.Request) { w.WriteHeade
 
 func (f fakeAPI) Blocked(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }
 
+func (f fakeAPI) EndStreams() {}
+
 func (f fakeAPI) RateLimited(w http.ResponseWriter, _ *http.Request) {
 	exchangeOf(w).NoteErrorCode(429)
 	w.WriteHeader(http.StatusTooManyRequests)

@@ -87,11 +87,34 @@ func (s *settings) handlersConfig() handlers.Config {
 	cfg.KinesisErrorStatus = strings.ToLower(s.value("kinesis.error.status").text)
 	cfg.KinesisMaxRequestBytes = s.value("kinesis.max.request.bytes").number
 	cfg.KinesisBasePath = s.basePath()
+	s.recordsInto(&cfg)
 	if cfg.MemoryBudgetBytes < cfg.MaxRequestBytes {
 		s.fault("headrace.memory.budget.bytes = %d (%s) is less than headrace.max.request.bytes = %d (%s): a large body could never be read",
 			cfg.MemoryBudgetBytes, s.at("headrace.memory.budget.bytes"), cfg.MaxRequestBytes, s.at("headrace.max.request.bytes"))
 	}
 	return cfg
+}
+
+// recordsInto fills what v3 produce requests need.
+func (s *settings) recordsInto(cfg *handlers.Config) {
+	number := func(key string) int { return int(s.value("api.v3.produce." + key).number) }
+	cfg.BatchEntries = number("batch.maximum.entries")
+	cfg.RecordTextLimit = s.value("api.v3.produce.request.size.limit.max.bytes").number
+	cfg.StreamMaxDuration = millis(s.value("streaming.connection.max.duration.ms"))
+	cfg.StreamGrace = millis(s.value("streaming.connection.max.duration.grace.period.ms"))
+	cfg.IdleTimeout = millis(s.value("idle.timeout.ms"))
+	cfg.RecordRates = handlers.RecordRates{
+		On:             s.value("rate.limit.enable").on && s.value("api.v3.produce.rate.limit.enabled").on,
+		Requests:       number("rate.limit.max.requests.per.sec"),
+		RequestsGlobal: number("rate.limit.max.requests.global.per.sec"),
+		Bytes:          number("rate.limit.max.bytes.per.sec"),
+		BytesGlobal:    number("rate.limit.max.bytes.global.per.sec"),
+		Expiry:         millis(s.value("api.v3.produce.rate.limit.cache.expiry.ms")),
+		Wait:           millis(s.value("rate.limit.timeout.ms")),
+	}
+	cfg.IdempotencyWindow = millis(s.value("headrace.idempotency.window.ms"))
+	cfg.IdempotencyBytes = s.value("headrace.idempotency.max.bytes").number
+	cfg.TraceHeaders = s.value("headrace.trace.headers").on
 }
 
 // basePath is the path in front of /streams: "" or "/prod".

@@ -5,8 +5,6 @@ import "math"
 // Why keys are not honoured: each text ends in what would work.
 const (
 	notConsumers = "consumer instances (/consumers) are not built yet: leave it out"
-	notV3        = "the v3 routes (/v3) are not built yet: leave it out"
-	notV3Rate    = "only read with api.v3.produce.rate.limit.enabled=true, which is not built yet"
 	noTenants    = "there are no tenants here"
 	javaDetail   = "a detail of the Java server"
 	leftOver     = "without effect in the reference too"
@@ -41,17 +39,17 @@ func restKeys() []property {
 		accept("client.timeout.ms", integer, "500", leftOver),
 		honour("confluent.resource.name.authority", text, "", "authority in resource names: crn://AUTHORITY/kafka=…; empty gives crn:///"),
 		honour("null.request.body.always.publishes.empty.record", boolean, "false", "a null with a schema is a Kafka null whatever the schema says: true or false"),
-		reject("api.v3.produce.rate.limit.enabled", boolean, "false", notV3),
-		accept("api.v3.produce.rate.limit.max.requests.per.sec", integer, "10000", notV3Rate),
-		accept("api.v3.produce.rate.limit.max.requests.global.per.sec", integer, "10000", notV3Rate),
-		accept("api.v3.produce.rate.limit.max.bytes.per.sec", integer, "10000000", notV3Rate),
-		accept("api.v3.produce.rate.limit.max.bytes.global.per.sec", integer, "10000000", notV3Rate),
-		accept("api.v3.produce.rate.limit.cache.expiry.ms", integer, "3600000", notV3Rate),
+		honour("api.v3.produce.rate.limit.enabled", boolean, "false", "limit the records of v3 produce requests, if rate.limit.enable is true too: true or false"),
+		honour("api.v3.produce.rate.limit.max.requests.per.sec", integer, "10000", "records in each second, by the cluster id of the path").in(1, math.MaxInt32),
+		honour("api.v3.produce.rate.limit.max.requests.global.per.sec", integer, "10000", "records in each second, of all requests").in(1, math.MaxInt32),
+		honour("api.v3.produce.rate.limit.max.bytes.per.sec", integer, "10000000", "bytes of records' JSON text in each second, by the cluster id of the path").in(1, math.MaxInt32),
+		honour("api.v3.produce.rate.limit.max.bytes.global.per.sec", integer, "10000000", "bytes of records' JSON text in each second, of all requests").in(1, math.MaxInt32),
+		honour("api.v3.produce.rate.limit.cache.expiry.ms", integer, "3600000", "milliseconds without a record after which a cluster id's limit is forgotten").in(1, math.MaxInt32),
 		accept("api.v3.produce.response.thread.pool.size", integer, "1", javaDetail),
-		reject("api.v3.produce.batch.maximum.entries", integer, "10", notV3).in(1, 50),
-		reject("api.v3.produce.request.size.limit.max.bytes", long, "0", notV3).in(0, math.MaxInt64),
-		reject("streaming.connection.max.duration.ms", long, "86400000", notV3),
-		reject("streaming.connection.max.duration.grace.period.ms", long, "500", notV3),
+		honour("api.v3.produce.batch.maximum.entries", integer, "10", "entries of a records:batch request; more is a 422").in(1, 50),
+		honour("api.v3.produce.request.size.limit.max.bytes", long, "0", "bytes of one record's JSON text in a stream; more ends it; 0: headrace.max.request.bytes alone counts").in(0, math.MaxInt64),
+		honour("streaming.connection.max.duration.ms", long, "86400000", "milliseconds after which a stream of records takes no more of them").in(1, maxMillis),
+		honour("streaming.connection.max.duration.grace.period.ms", long, "500", "milliseconds after that until the stream ends").in(0, maxMillis),
 		honour("rate.limit.enable", boolean, "false", "limit requests by permits: true (429 over it) or false"),
 		accept("rate.limit.backend", text, "guava", "there is one kind of limiter, which gives permits by the second as both of these do").of("guava", "resilience4j"),
 		honour("rate.limit.permits.per.sec", integer, "50", "permits in each second, of all requests").in(1, math.MaxInt32),

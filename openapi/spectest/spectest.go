@@ -207,7 +207,29 @@ func (s *Spec) content(place string, want response, req *http.Request, resp *htt
 	if mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
 		return nil
 	}
-	return s.validJSON(place+pointer("content", mediaType, "schema")[1:], body)
+	schema := place + pointer("content", mediaType, "schema")[1:]
+	if media, _ := want.Content[mediaType].(map[string]any); media["x-sequence"] == true {
+		return s.validSequence(schema, body)
+	}
+	return s.validJSON(schema, body)
+}
+
+// validSequence checks a body of JSON values one behind the other, each against the schema at place.
+func (s *Spec) validSequence(place string, body []byte) error {
+	values := json.NewDecoder(bytes.NewReader(body))
+	for {
+		var value json.RawMessage
+		err := values.Decode(&value)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("body is no sequence of JSON: %w: %.300q", err, body)
+		}
+		if err := s.validJSON(place, value); err != nil {
+			return err
+		}
+	}
 }
 
 // refusal checks an answer to what the document does not know.
