@@ -76,6 +76,10 @@ type Partition struct {
 	Leader   int32   // -1: none
 	Replicas []int32 // brokers, in assignment order
 	InSync   []int32
+
+	// Replicas that may be elected though out of sync, and those last known to be so (KIP-966); nil
+	// where that was not asked for or is not told.
+	Eligible, LastEligible []int32
 }
 
 // Topic is a topic as the brokers describe it.

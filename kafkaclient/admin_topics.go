@@ -1,11 +1,13 @@
 package kafkaclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -147,4 +149,109 @@ func (a *Admin) Reassignments(ctx context.Context) ([]Reassignment, error) {
 	}
 	slices.SortFunc(all, func(x, y Reassignment) int { return comparePartitions(x.Topic, x.Partition, y.Topic, y.Partition) })
 	return all, nil
+}
+
+// DescribeTopics describes these topics, in this order, with what only newer brokers tell of
+// partitions (Partition.Eligible). A missing one is kerr.UnknownTopicOrPartition.
+func (a *Admin) DescribeTopics(ctx context.Context, names []string) ([]Topic, error) {
+	ctx, cancel := a.bounded(ctx)
+	defer cancel()
+	found := make(map[string]*Topic, len(names))
+	describe := a.describeByMetadata
+	if a.supports(ctx, kmsg.DescribeTopicPartitions) {
+		describe = a.describePartitions
+	}
+	if err := describe(ctx, names, found); err != nil {
+		return nil, fmt.Errorf("describing topics: %w", err)
+	}
+	topics := make([]Topic, 0, len(names))
+	for _, name := range names {
+		topic, ok := found[name]
+		if !ok {
+			return nil, kerr.UnknownTopicOrPartition
+		}
+		slices.SortFunc(topic.Partitions, func(x, y Partition) int { return cmp.Compare(x.ID, y.ID) })
+		topics = append(topics, *topic)
+	}
+	return topics, nil
+}
+
+// supports reports whether all brokers know a kind of request.
+func (a *Admin) supports(ctx context.Context, key kmsg.Key) bool {
+	versions, err := a.kafka.ApiVersions(ctx)
+	if err != nil || len(versions) == 0 {
+		return false
+	}
+	for _, broker := range versions {
+		if _, ok := broker.KeyMaxVersion(key.Int16()); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *Admin) describeByMetadata(ctx context.Context, names []string, found map[string]*Topic) error {
+	asked := make([]kmsg.MetadataRequestTopic, 0, len(names))
+	for _, name := range names {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = &name
+		asked = append(asked, t)
+	}
+	meta, err := a.metadata(ctx, asked, false)
+	if err != nil {
+		return err
+	}
+	for i := range meta.Topics {
+		t := &meta.Topics[i]
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			return err
+		}
+		if t.Topic != nil {
+			topic := newTopic(t, false)
+			found[topic.Name] = &topic
+		}
+	}
+	return nil
+}
+
+// describePartitions asks in rounds: an answer holds so many partitions at most. Source: KIP-966.
+func (a *Admin) describePartitions(ctx context.Context, names []string, found map[string]*Topic) error {
+	req := kmsg.NewPtrDescribeTopicPartitionsRequest()
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		t := kmsg.NewDescribeTopicPartitionsRequestTopic()
+		t.Topic = name
+		req.Topics = append(req.Topics, t)
+	}
+	for {
+		resp, err := req.RequestWith(ctx, a.client)
+		if err != nil {
+			return err
+		}
+		for i := range resp.Topics {
+			t := &resp.Topics[i]
+			if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+				return err
+			}
+			if t.Topic == nil {
+				continue
+			}
+			topic, ok := found[*t.Topic]
+			if !ok {
+				topic = &Topic{Name: *t.Topic, ID: t.TopicID, Internal: t.IsInternal}
+				found[*t.Topic] = topic
+			}
+			for j := range t.Partitions {
+				p := &t.Partitions[j]
+				topic.Partitions = append(topic.Partitions, Partition{
+					ID: p.Partition, Leader: p.LeaderID, Replicas: p.Replicas, InSync: p.ISR, Eligible: p.EligibleLeaderReplicas, LastEligible: p.LastKnownELR,
+				})
+			}
+		}
+		if resp.NextCursor == nil {
+			return nil
+		}
+		cursor := kmsg.NewDescribeTopicPartitionsRequestCursor()
+		cursor.Topic, cursor.Partition = resp.NextCursor.Topic, resp.NextCursor.Partition
+		req.Cursor = &cursor
+	}
 }

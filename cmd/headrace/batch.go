@@ -72,7 +72,7 @@ func batchSink(ctx context.Context, p process, path string, flags batchSinkFlags
 	if err != nil {
 		return err
 	}
-	kafka, settings, err := loadKafka(sources{file: flags.server, environ: p.environ})
+	kafka, settings, err := loadKafka(sources{file: flags.server, environ: p.environ}, "consumer.")
 	settings.logNotes(log)
 	if err != nil {
 		return err

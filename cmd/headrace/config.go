@@ -64,11 +64,15 @@ func loadConfig(from sources) (config, error) {
 
 // loadKafka reads how a job reaches Kafka: from a kafka-rest.properties, or from a
 // client.properties as Kafka's own tools take it, where the clients' keys bear no prefix. Without
-// brokers the answer is valid all the same: the job may name them itself.
-func loadKafka(from sources) (kafkaclient.Config, *settings, error) {
+// brokers the answer is valid all the same: the job may name them itself. prefix is that of the
+// client that it is: its keys win over those of all clients.
+func loadKafka(from sources, prefix string) (kafkaclient.Config, *settings, error) {
 	s := newSettings()
 	s.readFile(from.file)
 	s.readEnviron(from.environ)
+	for key, value := range from.flags {
+		s.set(key, value)
+	}
 	s.resolve(from.environ)
 	s.addPrefixes()
 	s.takeJavaTrust()
@@ -77,7 +81,7 @@ func loadKafka(from sources) (kafkaclient.Config, *settings, error) {
 	if s.value("bootstrap.servers").text != "" {
 		brokers = s.brokers()
 	}
-	cfg := s.kafkaConfig("consumer.", brokers)
+	cfg := s.kafkaConfig(prefix, brokers)
 	if len(s.faults) > 0 {
 		return cfg, s, s.invalid()
 	}

@@ -404,7 +404,7 @@ func TestLoadKafka(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		cfg, _, err := loadKafka(sources{file: path})
+		cfg, _, err := loadKafka(sources{file: path}, "consumer.")
 		if tt.fault == "" && err != nil || tt.fault != "" && (err == nil || !strings.Contains(err.Error(), tt.fault)) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.fault)
 		}
