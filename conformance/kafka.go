@@ -47,6 +47,18 @@ func (k *kafka) create(t *testing.T, topic string, partitions int32) {
 	}
 }
 
+// commit makes a group without members, with an offset stored for partition 0 of a topic.
+func (k *kafka) commit(t *testing.T, group, topic string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), enough)
+	defer cancel()
+	var offsets kadm.Offsets
+	offsets.Add(kadm.Offset{Topic: topic, Partition: 0, At: 0, LeaderEpoch: -1})
+	if err := k.admin.CommitAllOffsets(ctx, group, offsets); err != nil {
+		t.Fatalf("storing an offset of group %s: %v", group, err)
+	}
+}
+
 // record reads what is stored at an offset.
 func (k *kafka) record(t *testing.T, topic string, partition int32, offset int64) *kgo.Record {
 	t.Helper()

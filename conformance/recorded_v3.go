@@ -34,6 +34,9 @@ var differentV3 = map[string]struct {
 	"v3-produce-bad-json": {"", `{"error_code":400}`, "one receipt for what is no JSON is enough: the reference says it twice"},
 }
 
+// newerKafka names the texts that Kafka 4.3 has changed since 4.1: only their code is compared.
+var newerKafka = []string{"v3-create-replication-3"}
+
 // lackedByFake names what the fake Kafka of tests answers otherwise than a broker, and how far it can be compared.
 var lackedByFake = map[string]string{
 	"v3-acls":                   "status: it has an authorizer",
@@ -59,6 +62,7 @@ func (s *suite) recordedV3(t *testing.T) {
 	if err := json.Unmarshal(body, &clusters); err != nil || len(clusters.Data) != 1 || clusters.Data[0].ID == "" {
 		t.Fatalf("GET /v3/clusters: %.300s, want one cluster with its id: %v", body, err)
 	}
+	s.kafka.commit(t, s.prefix+"v3-group", s.topic)
 	lines := strings.NewReplacer("gold-", s.prefix+"v3-", recordedCluster, clusters.Data[0].ID, recordedHost, s.base).Replace(recordedV3Lines)
 	for line := range strings.Lines(lines) {
 		var x exchange
@@ -78,6 +82,9 @@ func (s *suite) replayV3(t *testing.T, x exchange) {
 	lacked := ""
 	if s.opts.FakeKafka {
 		lacked, _, _ = strings.Cut(lackedByFake[x.Name], ":")
+	}
+	if slices.Contains(newerKafka, x.Name) {
+		lacked = "code"
 	}
 	if lacked == "status" {
 		return

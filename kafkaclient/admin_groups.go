@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -52,11 +53,8 @@ const (
 func (a *Admin) Groups(ctx context.Context) ([]Group, error) {
 	ctx, cancel := a.bounded(ctx)
 	defer cancel()
-	resp, err := kmsg.NewPtrListGroupsRequest().RequestWith(ctx, a.client)
+	resp, err := a.listGroups(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing groups: %w", err)
-	}
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
 		return nil, err
 	}
 	var classic, consumer []string
@@ -80,6 +78,48 @@ func (a *Admin) Groups(ctx context.Context) ([]Group, error) {
 	groups = append(groups, more...)
 	slices.SortFunc(groups, func(x, y Group) int { return cmp.Compare(x.ID, y.ID) })
 	return groups, nil
+}
+
+// listGroups lists the groups of all brokers.
+func (a *Admin) listGroups(ctx context.Context) (resp *kmsg.ListGroupsResponse, err error) {
+	err = patiently(ctx, func() error {
+		if resp, err = kmsg.NewPtrListGroupsRequest().RequestWith(ctx, a.client); err != nil {
+			return fmt.Errorf("listing groups: %w", err)
+		}
+		return kerr.ErrorForCode(resp.ErrorCode)
+	})
+	return resp, err
+}
+
+// coordinatorErrors pass: the coordinator of a group is just being found, made or moved.
+var coordinatorErrors = []error{kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.NotCoordinator}
+
+func isCoordinator(err error) bool {
+	return slices.ContainsFunc(coordinatorErrors, func(target error) bool { return errors.Is(err, target) })
+}
+
+// The pause between two questions for a coordinator, the first and the longest. On a cluster that
+// has never had a group, the first question makes the topic of their offsets, which takes a second.
+const (
+	firstPause   = 50 * time.Millisecond
+	longestPause = time.Second
+)
+
+// patiently calls ask until it fails with something else than a coordinator error, or ctx ends.
+func patiently(ctx context.Context, ask func() error) error {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := ask()
+		if !isCoordinator(err) {
+			return err
+		}
+		wait := time.NewTimer(pause)
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return err
+		}
+	}
 }
 
 // Group describes one consumer group. One that does not exist, or may not be seen, is ErrNoGroup.
@@ -111,9 +151,11 @@ func (a *Admin) describeClassic(ctx context.Context, ids []string) ([]Group, err
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.Groups = ids
 	var groups []Group
-	err := a.sharded(ctx, req, func(broker int32, resp kmsg.Response) {
+	err := a.sharded(ctx, req, func(broker int32, resp kmsg.Response) error {
 		for _, g := range resp.(*kmsg.DescribeGroupsResponse).Groups {
-			if g.ErrorCode != 0 || g.State == "Dead" {
+			if err := kerr.ErrorForCode(g.ErrorCode); isCoordinator(err) {
+				return err
+			} else if err != nil || g.State == "Dead" {
 				continue
 			}
 			group := Group{
@@ -128,7 +170,8 @@ func (a *Admin) describeClassic(ctx context.Context, ids []string) ([]Group, err
 			sortMembers(group.Members)
 			groups = append(groups, group)
 		}
-	})
+		return nil
+	}, func() { groups = nil })
 	return groups, err
 }
 
@@ -156,9 +199,11 @@ func (a *Admin) describeConsumer(ctx context.Context, ids []string) ([]Group, er
 	req := kmsg.NewPtrConsumerGroupDescribeRequest()
 	req.Groups = ids
 	var groups []Group
-	err := a.sharded(ctx, req, func(broker int32, resp kmsg.Response) {
+	err := a.sharded(ctx, req, func(broker int32, resp kmsg.Response) error {
 		for _, g := range resp.(*kmsg.ConsumerGroupDescribeResponse).Groups {
-			if g.ErrorCode != 0 {
+			if err := kerr.ErrorForCode(g.ErrorCode); isCoordinator(err) {
+				return err
+			} else if err != nil {
 				continue
 			}
 			group := Group{
@@ -179,7 +224,8 @@ func (a *Admin) describeConsumer(ctx context.Context, ids []string) ([]Group, er
 			sortMembers(group.Members)
 			groups = append(groups, group)
 		}
-	})
+		return nil
+	}, func() { groups = nil })
 	return groups, err
 }
 
@@ -198,15 +244,20 @@ func sortPartitions(all []TopicPartition) []TopicPartition {
 }
 
 // sharded sends req to the brokers that can answer it and calls see for each answer. It fails when
-// one of them does not answer.
-func (a *Admin) sharded(ctx context.Context, req kmsg.Request, see func(broker int32, resp kmsg.Response)) error {
-	for _, shard := range a.client.RequestSharded(ctx, req) {
-		if shard.Err != nil {
-			return fmt.Errorf("asking broker %s: %w", brokerName(shard.Meta), shard.Err)
+// one of them does not answer. While it fails for a coordinator it begins again, with forget.
+func (a *Admin) sharded(ctx context.Context, req kmsg.Request, see func(broker int32, resp kmsg.Response) error, forget func()) error {
+	return patiently(ctx, func() error {
+		forget()
+		for _, shard := range a.client.RequestSharded(ctx, req) {
+			if shard.Err != nil {
+				return fmt.Errorf("asking broker %s: %w", brokerName(shard.Meta), shard.Err)
+			}
+			if err := see(shard.Meta.NodeID, shard.Resp); err != nil {
+				return err
+			}
 		}
-		see(shard.Meta.NodeID, shard.Resp)
-	}
-	return nil
+		return nil
+	})
 }
 
 func brokerName(b kgo.BrokerMetadata) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -26,7 +27,11 @@ func (l PartitionLag) Lag() int64 { return max(0, l.End-l.Committed) }
 func (a *Admin) Lags(ctx context.Context, group Group) ([]PartitionLag, error) {
 	ctx, cancel := a.bounded(ctx)
 	defer cancel()
-	committed, err := a.kafka.FetchOffsets(ctx, group.ID)
+	var committed kadm.OffsetResponses
+	err := patiently(ctx, func() (err error) {
+		committed, err = a.kafka.FetchOffsets(ctx, group.ID)
+		return err
+	})
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, nil
 	}
@@ -86,20 +91,20 @@ func (a *Admin) withEnds(ctx context.Context, lags []PartitionLag) ([]PartitionL
 		topic.Partitions = append(topic.Partitions, asked)
 	}
 	ends := make(map[TopicPartition]int64, len(lags))
-	var refused error
-	err := a.sharded(ctx, req, func(_ int32, resp kmsg.Response) {
+	err := a.sharded(ctx, req, func(_ int32, resp kmsg.Response) error {
 		for _, t := range resp.(*kmsg.ListOffsetsResponse).Topics {
 			for _, p := range t.Partitions {
 				switch err := kerr.ErrorForCode(p.ErrorCode); {
 				case err == nil:
 					ends[TopicPartition{t.Topic, p.Partition}] = p.Offset
 				case !errors.Is(err, kerr.UnknownTopicOrPartition):
-					refused = err
+					return err
 				}
 			}
 		}
-	})
-	if err = errors.Join(err, refused); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return nil
+	}, func() { clear(ends) })
+	if err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return nil, err
 	}
 	kept := lags[:0]
