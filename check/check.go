@@ -45,10 +45,9 @@ type Setting struct {
 
 // Registry is how to reach the schema registry.
 type Registry struct {
-	URLs    []string                  // may hold a user
-	Given   bool                      // the configuration names them: the default is not asked
-	Client  *http.Client              // nil: Go's own
-	Prepare func(*http.Request) error // puts the login on a request; nil: none but that of the URL
+	URLs   []string     // may hold a user
+	Given  bool         // the configuration names them: the default is not asked
+	Client *http.Client // with its login; nil: Go's own, which knows users of URLs only
 }
 
 // Bucket is where a connector writes to.

@@ -40,15 +40,11 @@ func (d *doctor) askRegistry(ctx context.Context, base string) error {
 	if err != nil {
 		return fmt.Errorf("schema.registry.url %s is no URL", shownURL(base))
 	}
-	if d.cfg.Registry.Prepare != nil {
-		if err := d.cfg.Registry.Prepare(req); err != nil {
-			return err
-		}
-	}
 	client := d.cfg.Registry.Client
 	if client == nil {
 		client = http.DefaultClient
 	}
+	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
 		return &urlError{shownURL(base), err}

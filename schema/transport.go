@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // maxAnswerBytes bounds an answer of the registry: a schema's text, escaped, with its references' names.
@@ -84,6 +86,22 @@ func newTransport(cfg Config, m *metrics) (*transport, []string, error) {
 	}
 	return t, urls, nil
 }
+
+// Client returns an HTTP client that logs in at the registry, and the registry's URLs without their users: for who
+// only wants to know whether it answers. The caller closes its idle connections.
+func (c Config) Client() (client *http.Client, urls []string, err error) {
+	t, urls, err := newTransport(c, newMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		return nil, nil, err
+	}
+	return &http.Client{
+		Transport: t, Timeout: c.ReadTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, urls, nil
+}
+
+// CloseIdleConnections is for http.Client.
+func (t *transport) CloseIdleConnections() { t.close() }
 
 func setIf(header http.Header, name, value string) {
 	if value != "" {

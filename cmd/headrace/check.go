@@ -134,7 +134,10 @@ func checkPlan(cfg config, invalid error, flags checkOptions) check.Config {
 		}
 	}
 	_, plan.Registry.Given = s.given["schema.registry.url"]
-	plan.Registry.URLs = s.value("schema.registry.url").list
+	plan.Registry.URLs = cfg.schema.URLs
+	if client, urls, err := cfg.schema.Client(); err == nil && invalid == nil {
+		plan.Registry.Client, plan.Registry.URLs = client, urls
+	}
 	if cfg.handlers.Kinesis && (len(flags.streams) > 0 || slices.ContainsFunc(plan.Given, func(g check.Setting) bool { return strings.HasPrefix(g.Key, "kinesis.") })) {
 		plan.Kinesis = &cfg.kinesis
 	}

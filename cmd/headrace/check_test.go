@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,5 +91,23 @@ client.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule 
 `, nil)
 	if code != exitUsage || !strings.Contains(out, "client.sasl.jaas.config (kafka-rest.properties:4) is broken over two lines: what follows was read as keys of their own, username (kafka-rest.properties:5)") || strings.Contains(out, "TOPSECRET") {
 		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
+// TestCheckOfTheRegistry logs in at the registry as serve does.
+func TestCheckOfTheRegistry(t *testing.T) {
+	cluster := newKafka(t)
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, secret, _ := r.BasicAuth(); user != "key" || secret != canary {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	t.Cleanup(registry.Close)
+	for user, want := range map[string]string{"key": "ok       registry       " + registry.URL + " answers", "nobody": "failed   registry       the registry at " + registry.URL + " refuses the login (401)"} {
+		_, out, _ := runCheckOn(t, "bootstrap.servers="+cluster.ListenAddrs()[0]+"\nschema.registry.url="+registry.URL+
+			"\nschema.registry.basic.auth.credentials.source=USER_INFO\nschema.registry.basic.auth.user.info="+user+":"+canary+"\n", nil)
+		if !strings.Contains(out, want) || strings.Contains(out, canary) {
+			t.Errorf("as %s: no %q in\n%s", user, want, out)
+		}
 	}
 }
