@@ -18,7 +18,7 @@
 #   HEADRACE_TEST_KINESIS_MOCK, HEADRACE_TEST_KINESALITE   endpoints, any access key
 #   HEADRACE_TEST_PYTHON        an interpreter with boto3, requests, SQLAlchemy, PyMySQL, confluent-kafka
 #   HEADRACE_TEST_REGISTRY      the URL of a schema registry that speaks Confluent's API, for schema.registry.url
-#   HEADRACE_TEST_SCHEMATHESIS  the program
+#   HEADRACE_TEST_SCHEMATHESIS, HEADRACE_TEST_CFN_LINT   the programs
 #   HEADRACE_TEST_MYSQL         mysql://user:password@host:port/database
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd); . "$here/lib.sh"
@@ -105,6 +105,7 @@ mysql() { "$here/mariadb.sh" start "$dir/mysql" $((base + 100)); export_ HEADRAC
 python() {
   local p; p=$("$here/pyclients.sh" python); export_ HEADRACE_TEST_PYTHON "$p"
   p=$("$here/pyclients.sh" schemathesis); export_ HEADRACE_TEST_SCHEMATHESIS "$p"
+  p=$("$here/pyclients.sh" cfn-lint); export_ HEADRACE_TEST_CFN_LINT "$p"
 }
 
 apt='apt-get install --no-install-recommends'
