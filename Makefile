@@ -11,7 +11,7 @@ FUZZTIME ?= 10s
 PROGRAM ?= headrace
 BENCH ?= .
 
-.PHONY: help build test unit vet lint fmt check fuzz bench image vuln services services-down clean
+.PHONY: help build test unit vet lint fmt check fuzz bench image release vuln services services-down clean
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -49,6 +49,9 @@ bench: ## Go benchmarks; `go run ./bench -h` measures whole servers
 image: ## the image, with docker or podman
 	$(or $(shell command -v docker),$(shell command -v podman),docker) build -f docker/Dockerfile -t headrace .
 
+release: ## tars for amd64 and arm64 with checksums and SBOM, in dist/
+	docker/release.sh dist $(VERSION)
+
 vuln: $(TOOLS)/govulncheck ## known vulnerabilities; needs Go's vulnerability database
 	$< ./...
 
@@ -59,7 +62,7 @@ services-down: ## stop them
 	services/down.sh $(SERVICES)
 
 clean: services-down ## what was made here; caches outside the clone stay
-	rm -rf headrace headrace-data $(SERVICES)
+	rm -rf headrace headrace-data dist $(SERVICES)
 	go clean -testcache
 
 golangci-lint = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
