@@ -304,7 +304,7 @@ func TestHostsAreClosed(t *testing.T) {
 		}
 	}
 	// An ingress rule that names a network, and not a group, lets in more than the load balancer.
-	for _, block := range strings.Split(read(t, "terraform/hosts.tf"), "\nresource ") {
+	for block := range strings.SplitSeq(read(t, "terraform/hosts.tf"), "\nresource ") {
 		if strings.Contains(block, "_ingress_rule") && strings.Contains(block, "cidr") {
 			t.Errorf("a network comes in: %s", block)
 		}
