@@ -536,9 +536,14 @@ func MissingPermission(operation, resource string) Finding {
 	return Finding{KindMissingPermission, fmt.Sprintf("%s is not allowed on %s", action, resource), fmt.Sprintf("allow %s on %s in a policy of the role or user", action, resource)}
 }
 
-func (c Config) silenceFinding(_ context.Context, err error) (Finding, bool) {
+func (c Config) silenceFinding(ctx context.Context, err error) (Finding, bool) {
 	if !isTimeout(err) && !errors.Is(err, ErrTimeout) {
 		return Finding{}, false
+	}
+	if c.Logins != nil {
+		if cause := c.Logins.recent(); cause != nil { // the wait ended between two tries
+			return c.Diagnose(ctx, cause), true
+		}
 	}
 	return Finding{KindTimeout, "no broker answered in time", "check bootstrap.servers, and that the brokers' security group or firewall admits this machine"}, true
 }

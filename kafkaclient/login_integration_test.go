@@ -86,12 +86,17 @@ func (b realBroker) config(t *testing.T, host string, port int, keys string, log
 // enter logs in and asks for the brokers; it returns what went wrong, and how long it took to know.
 func enter(t *testing.T, cfg Config, log *slog.Logger) (Finding, error, time.Duration) {
 	t.Helper()
+	return enterWithin(t, 30*time.Second, cfg, log)
+}
+
+func enterWithin(t *testing.T, limit time.Duration, cfg Config, log *slog.Logger) (Finding, error, time.Duration) {
+	t.Helper()
 	admin, err := NewAdmin(cfg, log)
 	if err != nil {
 		return cfg.Diagnose(t.Context(), err), err, 0
 	}
 	defer admin.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	began := time.Now()
 	_, err = admin.Topics(ctx)

@@ -2,6 +2,7 @@ package kafkaclient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -111,10 +112,13 @@ func (r *renewed[V]) refused() error {
 func (r *renewed[V]) keep(next lasting[V], err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.refusal, r.tried = err, time.Now()
 	if err == nil {
 		r.current = next
 	}
+	if errors.Is(err, context.Canceled) {
+		err = nil // one caller's end is not the others'
+	}
+	r.refusal, r.tried = err, time.Now()
 }
 
 func (r *renewed[V]) have() lasting[V] {
