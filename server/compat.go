@@ -208,10 +208,10 @@ func (c *compat) percentile(r reading, share float64) float64 {
 
 // metricWriter writes metrics of one type of the reference.
 type metricWriter struct {
-	to                   chan<- prometheus.Metric
-	prefix               string
-	tagNames, tagValues  []string
-	tagNames1, tagValue1 []string // with http_status_code
+	to                  chan<- prometheus.Metric
+	prefix              string
+	tagNames, tagValues []string
+	tagNames1           []string // with http_status_code
 }
 
 func (c *compat) writer(to chan<- prometheus.Metric, kind string) metricWriter {

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -60,8 +61,8 @@ func takeForwarded(r *http.Request, trusted []netip.Prefix) {
 // clientOf picks the client's address from those that proxies noted, the client's first: that, or
 // the last that is no trusted proxy, since a client may have invented those before it.
 func clientOf(noted []string, trusted []netip.Prefix) string {
-	for i := len(noted) - 1; i >= 0; i-- {
-		address, port := forwardedAddress(noted[i])
+	for i, one := range slices.Backward(noted) {
+		address, port := forwardedAddress(one)
 		if !address.IsValid() {
 			continue
 		}

@@ -29,7 +29,9 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, message string) 
 	}
 	h := w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Cache-Control", "must-revalidate,no-cache,no-store")
+	if len(h["Cache-Control"]) == 0 {
+		h.Set("Cache-Control", "must-revalidate,no-cache,no-store")
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {

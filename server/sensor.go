@@ -16,11 +16,10 @@ type sensor struct {
 	windows []window
 	current int
 
-	total  sums
-	last   time.Time
-	failed [classes]int64 // since start
-	below  [2]int64       // within SLO and SLA, since start
-	above  [2]int64
+	total sums
+	last  time.Time
+	below [2]int64 // within SLO and SLA, since start
+	above [2]int64
 }
 
 // classes are the kinds of failures that a sensor tells apart.
@@ -136,8 +135,8 @@ func (s *sensor) read(now time.Time) reading {
 		r.add(w)
 	}
 	elapsed := now.Sub(oldest)
-	if missing := time.Duration(len(s.windows)-1) - elapsed/s.length; missing > 0 {
-		elapsed += missing * s.length // as if windows that are yet to come had been empty
+	if missing := len(s.windows) - 1 - int(elapsed/s.length); missing > 0 {
+		elapsed += time.Duration(missing) * s.length // as if windows that are yet to come had been empty
 	}
 	r.seconds = max(elapsed, time.Millisecond).Seconds()
 	return r
