@@ -12,7 +12,7 @@ import (
 )
 
 // newFake returns a Schemas on a registry in this process.
-func newFake(t *testing.T, change ...func(*Config)) *Schemas {
+func newFake(t testing.TB, change ...func(*Config)) *Schemas {
 	t.Helper()
 	server := httptest.NewServer(srfake.NewRegistry().Handler())
 	t.Cleanup(server.Close)
