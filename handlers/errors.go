@@ -84,6 +84,9 @@ func toAPIError(err error) *apiError {
 		unknown  net.Error
 		login    *kafkaclient.LoginError
 	)
+	if api := consumerError(err); api != nil {
+		return api
+	}
 	if fault := schemaError(err); fault != nil {
 		return fault
 	}
@@ -204,4 +207,33 @@ func produceStatus(codes []int, strict bool) int {
 		return http.StatusBadGateway
 	}
 	return status
+}
+
+// consumerError is the answer to an error of a consumer instance, nil when err is none
+// (contract: kafka-rest-v2.md §1.5 and §4).
+func consumerError(err error) *apiError {
+	var (
+		state       *kafkaclient.IllegalStateError
+		undecodable *kafkaclient.UndecodableError
+		oversize    *kafkaclient.OversizeError
+		nowhere     *kafkaclient.NoOffsetError
+		pattern     *kafkaclient.PatternError
+	)
+	switch {
+	case errors.Is(err, kafkaclient.ErrNoInstance):
+		return &apiError{http.StatusNotFound, 40403, "Consumer instance not found."}
+	case errors.Is(err, kafkaclient.ErrInstanceExists):
+		return &apiError{http.StatusConflict, 40902, "Consumer with specified consumer ID already exists in the specified consumer group."}
+	case errors.As(err, &state):
+		return &apiError{http.StatusConflict, 40903, "Illegal state: " + state.Text}
+	case errors.As(err, &undecodable):
+		return &apiError{http.StatusRequestTimeout, 40801, undecodable.Error()}
+	case errors.As(err, &oversize):
+		return &apiError{http.StatusRequestEntityTooLarge, http.StatusRequestEntityTooLarge, oversize.Error()}
+	case errors.As(err, &nowhere):
+		return &apiError{http.StatusInternalServerError, 50002, nowhere.Error()}
+	case errors.As(err, &pattern):
+		return badRequest("%s", pattern.Error())
+	}
+	return nil
 }

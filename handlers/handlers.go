@@ -16,14 +16,15 @@ import (
 
 // Handlers answers the routes of the REST v2 API and of Kinesis. Make it with New.
 type Handlers struct {
-	cfg      Config
-	producer *kafkaclient.Producer
-	admin    *kafkaclient.Admin
-	streams  *Streams
-	schemas  *schema.Schemas
-	budget   *Budget
-	log      *slog.Logger
-	produces sync.Pool // of *produceRequest
+	cfg       Config
+	producer  *kafkaclient.Producer
+	admin     *kafkaclient.Admin
+	streams   *Streams
+	consumers *Consumers // nil: no such routes
+	schemas   *schema.Schemas
+	budget    *Budget
+	log       *slog.Logger
+	produces  sync.Pool // of *produceRequest
 
 	slabs     sync.Pool // of *slab
 	limits    *recordLimits
@@ -42,6 +43,9 @@ func New(cfg Config, producer *kafkaclient.Producer, admin *kafkaclient.Admin, s
 	return h
 }
 
+// WithConsumers adds the routes of consumer instances. Call it before Routes.
+func (h *Handlers) WithConsumers(c *Consumers) { h.consumers = c }
+
 // Routes adds every route, in the order of the contract.
 func (h *Handlers) Routes(r chi.Router) {
 	r.NotFound(h.NotFound)
@@ -54,6 +58,9 @@ func (h *Handlers) Routes(r chi.Router) {
 		h.resource(r, "/topics/{topic}/partitions", methods{get: h.v2(acceptsV2Body, h.partitions)})
 		h.resource(r, "/topics/{topic}/partitions/{partition}", methods{get: h.v2(acceptsV2Body, h.partition), post: h.v2(acceptsEmbedded, h.produce)})
 		h.resource(r, "/topics/{topic}/partitions/{partition}/offsets", methods{get: h.v2(acceptsV2Body, h.offsets)})
+		if h.consumers != nil {
+			h.consumers.mount(h, r)
+		}
 	}
 	if h.cfg.V3 {
 		h.v3Routes(r)

@@ -24,15 +24,17 @@ import (
 type config struct {
 	settings *settings // what it was made from
 
-	server   server.Config
-	handlers handlers.Config
-	producer kafkaclient.ProducerConfig
-	admin    kafkaclient.Config
-	consumer kafkaclient.Config // for the sinks, which add the rest themselves
-	kinesis  kinesisclient.Config
-	schema   schema.Config
-	level    slog.Level
-	wait     brokerWait // before the start
+	server    server.Config
+	handlers  handlers.Config
+	producer  kafkaclient.ProducerConfig
+	admin     kafkaclient.Config
+	consumer  kafkaclient.Config // for the sinks, which add the rest themselves
+	instances kafkaclient.InstancesConfig
+	consumers handlers.ConsumersConfig
+	kinesis   kinesisclient.Config
+	schema    schema.Config
+	level     slog.Level
+	wait      brokerWait // before the start
 }
 
 // sources are the places that settings come from. Later fields win over earlier ones.

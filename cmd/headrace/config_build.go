@@ -17,16 +17,18 @@ import (
 func (s *settings) build() config {
 	brokers := s.brokers()
 	cfg := config{
-		settings: s,
-		server:   s.serverConfig(),
-		handlers: s.handlersConfig(),
-		producer: s.producerConfig(brokers),
-		admin:    s.kafkaConfig("admin.", brokers),
-		consumer: s.kafkaConfig("consumer.", brokers),
-		kinesis:  s.kinesisConfig(),
-		schema:   s.schemaConfig(),
-		level:    s.level,
-		wait:     s.wait,
+		settings:  s,
+		server:    s.serverConfig(),
+		handlers:  s.handlersConfig(),
+		producer:  s.producerConfig(brokers),
+		admin:     s.kafkaConfig("admin.", brokers),
+		consumer:  s.kafkaConfig("consumer.", brokers),
+		instances: s.instancesConfig(brokers),
+		consumers: s.consumersConfig(),
+		kinesis:   s.kinesisConfig(),
+		schema:    s.schemaConfig(),
+		level:     s.level,
+		wait:      s.wait,
 	}
 	return cfg
 }

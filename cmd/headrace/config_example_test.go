@@ -35,6 +35,7 @@ func TestExample(t *testing.T) {
 		case !strings.Contains(all, "# "+row.note+"\n"+e.Key+"="):
 			t.Errorf("line %d: the comment before %s is not %q", e.Line, e.Key, row.note)
 		}
+		seen[e.Key] = true // consumer.threads is no client's key
 		seen[strings.TrimPrefix(e.Key, clientPrefix(e.Key))] = true
 	}
 	for _, row := range append(ownKeys(), append(clientKeys(), append(httpKeys(), restKeys()...)...)...) {

@@ -24,15 +24,16 @@ type job func(ctx context.Context) error
 
 // gateway is the HTTP server and the clients behind it. Make it with newGateway.
 type gateway struct {
-	log      *slog.Logger
-	server   *server.Server
-	producer *kafkaclient.Producer
-	admin    *kafkaclient.Admin
-	kinesis  *kinesisclient.Client // nil: no such routes
-	schemas  *schema.Schemas
-	drain    time.Duration       // longest wait for buffered records at the end
-	logins   *kafkaclient.Logins // of all clients
-	login    string              // for the log: "SASL_SSL AWS_MSK_IAM"
+	log       *slog.Logger
+	server    *server.Server
+	producer  *kafkaclient.Producer
+	admin     *kafkaclient.Admin
+	instances *kafkaclient.Instances // nil: no v2
+	kinesis   *kinesisclient.Client  // nil: no such routes
+	schemas   *schema.Schemas
+	drain     time.Duration       // longest wait for buffered records at the end
+	logins    *kafkaclient.Logins // of all clients
+	login     string              // for the log: "SASL_SSL AWS_MSK_IAM"
 }
 
 // newRegistry holds the metrics of one process.
@@ -67,6 +68,18 @@ func newGateway(ctx context.Context, cfg config, log *slog.Logger, reg *promethe
 		return nil, errors.Join(err, g.close(ctx))
 	}
 	api := handlers.New(cfg.handlers, g.producer, g.admin, streams, g.schemas, budget, log)
+	if cfg.handlers.V2 {
+		if g.instances, err = kafkaclient.NewInstances(cfg.instances, log, reg); err != nil {
+			return nil, errors.Join(err, g.close(ctx))
+		}
+		if g.schemas.On() {
+			cfg.consumers.DecodeSchema = func(ctx context.Context, data []byte) ([]byte, error) {
+				text, _, err := g.schemas.Decode(ctx, data)
+				return text, err
+			}
+		}
+		api.WithConsumers(handlers.NewConsumers(cfg.consumers, g.instances, budget, cfg.handlers.MaxRequestBytes, log))
+	}
 	b := thisBuild()
 	version := server.Version{Version: b.version, Commit: b.revision, GoVersion: b.goVersion}
 	if g.server, err = server.New(cfg.server, api, version, g.ready, log, reg); err != nil {
@@ -152,7 +165,11 @@ func (f *failures) join() error {
 func (g *gateway) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(g.drain, time.Second))
 	defer cancel()
-	err := g.producer.Close(ctx)
+	var err error
+	if g.instances != nil {
+		err = g.instances.Close(ctx)
+	}
+	err = errors.Join(err, g.producer.Close(ctx))
 	if g.admin != nil {
 		g.admin.Close()
 	}

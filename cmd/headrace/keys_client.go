@@ -7,7 +7,6 @@ const (
 	notChecked   = "the token is handed on as it is: brokers look at its claims"
 	notJava      = "a Java class, which cannot be run"
 	notMapped    = "the Go client has no such setting"
-	notInstances = "consumer instances (/consumers) are not built yet: leave it out; a sink takes consumer.override.* in its connector's file"
 	noSchemaMade = "for schemas that are made of Java classes: here clients and the registry bring them"
 	notIndented  = "JSON is stored as it came, without white space: leave it out"
 	forced       = "set by this server whatever is written here"
@@ -102,22 +101,23 @@ func clientKeys() []property {
 		accept("value.serializer", class, "", forced).read("p"),
 
 		honour("client.rack", text, "", "the rack of this host: the sink reads from a replica in it").read("c"),
-		reject("auto.offset.reset", text, "latest", notInstances).of("latest", "earliest", "none").read("c"),
-		reject("session.timeout.ms", integer, "45000", notInstances).in(1, maxInt).read("c"),
-		reject("heartbeat.interval.ms", integer, "3000", notInstances).in(1, maxInt).read("c"),
-		reject("max.poll.interval.ms", integer, "300000", notInstances).in(1, maxInt).read("c"),
-		reject("isolation.level", text, "read_uncommitted", notInstances).of("read_uncommitted", "read_committed").read("c"),
-		reject("fetch.min.bytes", integer, "1", notInstances).in(0, maxInt).read("c"),
-		reject("fetch.max.bytes", integer, "52428800", notInstances).in(1, maxInt).read("c"),
-		reject("max.partition.fetch.bytes", integer, "1048576", notInstances).in(1, maxInt).read("c"),
-		reject("fetch.max.wait.ms", integer, "500", notInstances).in(0, maxInt).read("c"),
-		accept("max.poll.records", integer, "30", notMapped).read("c"),
-		accept("partition.assignment.strategy", list, "", "the sink shares partitions by a strategy of its own").read("c"),
+		honour("auto.offset.reset", text, "latest", "where a consumer instance begins without a committed offset: latest, earliest, none or by_duration:PnDTnHnMn.nS; an instance may have its own").read("c"),
+		honour("enable.auto.commit", boolean, "true", "consumer instances commit by themselves what answers have delivered: true or false; an instance may have its own").read("c"),
+		honour("auto.commit.interval.ms", integer, "5000", "milliseconds between two such commits, at least").in(0, maxInt).read("c"),
+		honour("session.timeout.ms", integer, "45000", "milliseconds after which a silent member's partitions go to others, 100 or more").in(1, maxInt).nearestIn(100, maxInt).read("c"),
+		honour("heartbeat.interval.ms", integer, "3000", "milliseconds between two signs of life, less than session.timeout.ms").in(1, maxInt).nearestIn(50, maxInt).read("c"),
+		honour("max.poll.interval.ms", integer, "300000", "milliseconds that members have to rejoin when the group is shared out anew; a member that nobody reads stays one").in(1, maxInt).nearestIn(100, maxInt).read("c"),
+		honour("isolation.level", text, "read_uncommitted", "read_uncommitted, or read_committed: only records of finished transactions").of("read_uncommitted", "read_committed").read("c"),
+		honour("fetch.min.bytes", integer, "1", "bytes that a broker waits for before it answers a fetch").in(0, maxInt).read("c"),
+		honour("fetch.max.bytes", integer, "52428800", "bytes of one fetch at most; more than 4 MiB are never asked for at once").in(1, maxInt).read("c"),
+		honour("max.partition.fetch.bytes", integer, "1048576", "bytes of one partition in a fetch at most").in(1, maxInt).read("c"),
+		honour("fetch.max.wait.ms", integer, "500", "milliseconds that a broker waits for fetch.min.bytes").in(0, maxInt).nearestIn(10, 60_000).read("c"),
+		honour("max.poll.records", integer, "30", "records that a read takes from the client at once; those that do not fit its answer wait for the next").in(1, maxInt).read("c"),
+		honour("partition.assignment.strategy", list, "org.apache.kafka.clients.consumer.RangeAssignor,org.apache.kafka.clients.consumer.CooperativeStickyAssignor", "how consumer instances share partitions: Kafka's RangeAssignor, RoundRobinAssignor, StickyAssignor, CooperativeStickyAssignor; the sink has a way of its own").read("c"),
 		reject("group.protocol", text, "classic", "only classic groups are built: leave it classic").of("classic", "consumer").read("c"),
+		honour("allow.auto.create.topics", boolean, "true", "a subscription makes missing topics, where the brokers allow it: true or false").read("c"),
 		accept("exclude.internal.topics", boolean, "true", notMapped).read("c"),
 		accept("check.crcs", boolean, "true", "checksums are always checked").read("c"),
-		accept("allow.auto.create.topics", boolean, "true", "a consumer here makes no topics").read("c"),
-		accept("enable.auto.commit", boolean, "true", forced).read("c"),
 		accept("group.id", text, "", forced).read("c"),
 		accept("key.deserializer", class, "", forced).read("c"),
 		accept("value.deserializer", class, "", forced).read("c"),

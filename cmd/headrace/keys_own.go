@@ -37,8 +37,12 @@ func ownKeys() []property {
 		honour("headrace.idempotency.max.bytes", long, "16777216", "bytes of all answers that are kept; the oldest go").in(65536, math.MaxInt64),
 		honour("headrace.trace.headers", boolean, "false", "put traceparent and tracestate of a produce request into the headers of its records: true or false"),
 		honour(ignorePlugins, boolean, "false", "start although Java plug-ins are named, without them: true or false"),
-		reject("headrace.peers", list, "", notConsumers),
-		reject("headrace.v2.read.full.wait", boolean, "false", notConsumers),
-		reject("headrace.v2.on.undecodable", text, "error", notConsumers).of("error", "base64", "skip"),
+		reject("headrace.peers", list, "", "replicas are not built yet: leave it out"),
+		honour("headrace.v2.read.full.wait", boolean, "false", "reads with fetch.min.bytes=-1 take their whole time, as in the reference: true; else they answer as soon as they have something"),
+		honour("headrace.v2.on.undecodable", text, "error", "a record that is not in its instance's format: error (408, until a seek), base64 (its bytes as a string) or skip").of("error", "base64", "skip"),
+		honour("headrace.v2.extensions", boolean, "false", "headers and timestamps in v2 records for everybody; else for those who ask with ;extensions=true behind the media type"),
+		honour("headrace.v2.sse.heartbeat.ms", integer, "15000", "milliseconds of silence after which an event stream sends a sign of life").in(100, math.MaxInt32),
+		honour("headrace.v2.base.url", text, "", "URL that base_uri of consumer instances begins with, for example https://api.example.com/prod; goes before host.name and advertised.listeners"),
+		honour("headrace.v2.consumers.memory.bytes", long, "268435456", "bytes that consumer instances may fetch ahead, all together").in(262_144, math.MaxInt64),
 	}
 }

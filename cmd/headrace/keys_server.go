@@ -4,10 +4,9 @@ import "math"
 
 // Why keys are not honoured: each text ends in what would work.
 const (
-	notConsumers = "consumer instances (/consumers) are not built yet: leave it out"
-	noTenants    = "there are no tenants here"
-	javaDetail   = "a detail of the Java server"
-	leftOver     = "without effect in the reference too"
+	noTenants  = "there are no tenants here"
+	javaDetail = "a detail of the Java server"
+	leftOver   = "without effect in the reference too"
 )
 
 // restKeys are the keys of the REST proxy proper.
@@ -15,7 +14,7 @@ const (
 func restKeys() []property {
 	return []property{
 		honour("bootstrap.servers", list, "", "brokers to begin with, host:port each, comma-separated; a PLAINTEXT:// in front is dropped; must be given"),
-		accept("id", text, "", "only shown in the ids of consumer instances, which are not built yet"),
+		honour("id", text, "", "stands in the names that consumer instances are given: rest-consumer-<id>-…"),
 		honour("host.name", text, "", "host of the URLs in answers, with the port of the last listener of the request's scheme; empty: the host that the client used"),
 		honour("advertised.listeners", list, "", "URLs, comma-separated: host and port of the one with the request's scheme stand in the URLs in answers, before host.name"),
 		honour("schema.registry.url", list, "http://localhost:8081", "where schemas are: http://host:port, several with commas between are tried in turn; empty: no Avro, JSON Schema and Protobuf"),
@@ -25,12 +24,12 @@ func restKeys() []property {
 		honour("api.v3.enable", boolean, "true", "serve the v3 routes: true or false (404)"),
 		honour("api.endpoints.allowlist", list, "", "the only endpoints that are served, by name (api.v2.topics.list) or group (api.v2.topics.*); empty: all"),
 		honour("api.endpoints.blocklist", list, "", "endpoints that are not served, by name or group: 404 for GET, 405 for other methods"),
-		reject("consumer.threads", integer, "50", notConsumers),
-		reject("consumer.request.timeout.ms", integer, "1000", notConsumers),
-		reject("consumer.request.max.bytes", long, "67108864", notConsumers),
-		reject("consumer.instance.timeout.ms", integer, "300000", notConsumers),
-		reject("fetch.min.bytes", integer, "-1", notConsumers).in(-1, 10_000_000),
-		reject("consumer.iterator.backoff.ms", integer, "50", notConsumers),
+		honour("consumer.threads", integer, "50", "reads of consumer instances that encode records at the same time; those that wait for records do not count").in(1, math.MaxInt32),
+		honour("consumer.request.timeout.ms", integer, "1000", "milliseconds of the longest read, unless the instance has its own"),
+		honour("consumer.request.max.bytes", long, "67108864", "bytes of keys and values that an answer stays below"),
+		honour("consumer.instance.timeout.ms", integer, "300000", "milliseconds without a call after which an instance is closed"),
+		honour("fetch.min.bytes", integer, "-1", "bytes of keys and values after which a read answers early; -1: with the first that come (the reference: never early)").in(-1, 10_000_000),
+		accept("consumer.iterator.backoff.ms", integer, "50", "a read is woken by records: it does not look for them every so often"),
 		accept("consumer.iterator.timeout.ms", integer, "1", leftOver),
 		accept("simpleconsumer.pool.size.max", integer, "25", leftOver),
 		accept("simpleconsumer.pool.timeout.ms", integer, "1000", leftOver),

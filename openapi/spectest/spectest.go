@@ -186,12 +186,13 @@ func (s *Spec) content(place string, want response, req *http.Request, resp *htt
 		return nil
 	}
 	got := resp.Header.Get("Content-Type")
+	if resp.StatusCode == http.StatusNotAcceptable && got == "" {
+		return s.validJSON("#/components/schemas/Error", body) // where no type could be agreed on, also on a route that has other 406s
+	}
 	if len(want.Content) == 0 {
 		switch {
 		case resp.StatusCode == http.StatusNotAcceptable && got != "":
 			return fmt.Errorf("Content-Type is %q, want none", got)
-		case resp.StatusCode == http.StatusNotAcceptable:
-			return s.validJSON("#/components/schemas/Error", body)
 		case len(body) > 0 && resp.StatusCode/100 != 3:
 			return fmt.Errorf("a body where the document has none: %.300q", body)
 		}
