@@ -119,6 +119,8 @@ type doctor struct {
 func Run(ctx context.Context, cfg Config, log *slog.Logger, report func(Result)) []Result {
 	ctx, cancel := context.WithTimeout(ctx, allOfIt)
 	defer cancel()
+	cfg.Kafka.Logins = kafkaclient.NewLogins(log, nil) // one for all that log in alike
+	cfg.Producer.Logins = cfg.Kafka.Logins
 	d := &doctor{cfg: cfg, log: log, nonce: rand.Text()}
 	defer func() {
 		if d.admin != nil {

@@ -149,7 +149,7 @@ func TestAWS(t *testing.T) {
 		{"an unknown key", &fakeSTS{refusal: "InvalidClientTokenId"}, "", "", finding{"aws", Failed, "AWS does not know the access key", "aws sts get-caller-identity"}},
 		{"a wrong secret", &fakeSTS{refusal: "SignatureDoesNotMatch"}, "", "", finding{"aws", Failed, "the secret does not belong to the access key", ""}},
 		{"an expired session", &fakeSTS{refusal: "ExpiredToken"}, "", "", finding{"aws", Failed, "the session's credentials have expired", ""}},
-		{"a clock that is behind", &fakeSTS{arn: host, skew: 20 * time.Minute}, "", "", finding{"aws", Failed, "this host's clock is 20m0s behind AWS's", "chronyc makestep"}},
+		{"a clock that is behind", &fakeSTS{arn: host, skew: 20 * time.Minute}, "", "", finding{"aws", Failed, "behind AWS's: signatures are refused from 5 min on", "chronyc makestep"}},
 		{"a clock that is behind, and refused for it", &fakeSTS{refusal: "SignatureDoesNotMatch", skew: 20 * time.Minute}, "", "", finding{"aws", Failed, "behind AWS's", "chronyc makestep"}},
 		{"a clock that runs ahead", &fakeSTS{arn: host, skew: -2 * time.Minute}, "", "", finding{"aws", Warning, "ahead of AWS's", "chronyc makestep"}},
 		{"streams in another region", &fakeSTS{arn: host}, "", "eu-west-1", finding{"aws", Warning, "the brokers are in us-east-1, but streams are looked for in eu-west-1", "kinesis.region=us-east-1"}},
