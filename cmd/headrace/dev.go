@@ -19,6 +19,8 @@ import (
 	"headrace/embedded"
 	"headrace/emulate"
 	"headrace/kinesisclient"
+	"headrace/lake/sql"
+	"headrace/stream"
 )
 
 // What dev serves: the names that the users' scripts and notebooks know.
@@ -70,14 +72,14 @@ func newDevCommand(p process) *cobra.Command {
 	var flags devFlags
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "Everything on this machine, nothing to install: Kafka, Kinesis, a bucket and the gateway",
+		Short: "Everything on this machine, nothing to install: Kafka, Kinesis, a bucket, tables and the gateway",
 		Long: `dev runs all of it in one process, on loopback only and without an account: a Kafka on 127.0.0.1:9092, a Kinesis on
-127.0.0.1:4567, a bucket as a directory below --data, the sink that fills it, and the gateway on 127.0.0.1:8082. A port
-that is taken is replaced by the next free one. Kafka and Kinesis live in memory and end with the process; the bucket
-stays, and is moved to --data/earlier when dev starts again.
+127.0.0.1:4567, a bucket as a directory below --data, the sink that fills it, Delta tables beside it, the stream job that
+fills those, and the gateway on 127.0.0.1:8082. A port that is taken is replaced by the next free one. Kafka and Kinesis
+live in memory and end with the process; bucket and tables stay, and are moved to --data/earlier when dev starts again.
 
 --emulate N posts N posts (three events each) through the gateway, both ways: /topics/demo.* and
-/streams/streaming-demo-*/record. With --once dev ends when all of them are in the bucket.`,
+/streams/streaming-demo-*/record. With --once dev ends when all of them are in the bucket and in the tables.`,
 		Example: `  headrace dev
   headrace dev --emulate 200 --once --json --data /tmp/headrace-data`,
 		Args: cobra.NoArgs,
@@ -92,7 +94,7 @@ stays, and is moved to --data/earlier when dev starts again.
 		},
 	}
 	flags.log.add(cmd, "warn")
-	cmd.Flags().StringVar(&flags.data, "data", "headrace-data", "directory for the bucket")
+	cmd.Flags().StringVar(&flags.data, "data", "headrace-data", "directory for the bucket and the tables")
 	cmd.Flags().StringVar(&flags.listen, "listen", devListen, "where the gateway listens, HOST:PORT")
 	cmd.Flags().IntVar(&flags.emulate, "emulate", 0, "post so many posts at the start")
 	cmd.Flags().BoolVar(&flags.once, "once", false, "end when the emulated posts are stored")
@@ -109,6 +111,7 @@ type laptop struct {
 	kinesis  *embedded.Kinesis
 	gateway  *gateway
 	sink     *sinkJob
+	tables   *streamJob         // nil: this build has no SQL engine
 	stop     context.CancelFunc // ends all
 	endpoint string             // of Kinesis
 	summary  devSummary
@@ -119,6 +122,7 @@ type devSummary struct {
 	Emulated int64                    `json:"emulated"`
 	Topics   map[string]devTopic      `json:"topics"`
 	Streams  map[string]devStreamSize `json:"streams"`
+	Tables   map[string]devTable      `json:"tables,omitempty"`
 }
 
 type devTopic struct {
@@ -128,6 +132,10 @@ type devTopic struct {
 
 type devStreamSize struct {
 	Records int64 `json:"records"`
+}
+
+type devTable struct {
+	Rows int64 `json:"rows"`
 }
 
 // dev runs everything in this process until ctx ends or, with --once, the posts are stored.
@@ -147,7 +155,11 @@ func dev(ctx context.Context, p process, flags devFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := l.gateway.run(ctx, l.orEnd(l.sink.Run), l.orEnd(l.play)); err != nil {
+	jobs := []job{l.orEnd(l.sink.Run), l.orEnd(l.play)}
+	if l.tables != nil {
+		jobs = append(jobs, l.orEnd(l.tables.Run))
+	}
+	if err := l.gateway.run(ctx, jobs...); err != nil {
 		return err
 	}
 	if flags.json {
@@ -170,21 +182,26 @@ func (l *laptop) orEnd(work job) job {
 // bucketDir is where the objects go.
 func (l *laptop) bucketDir() string { return filepath.Join(l.flags.data, "s3", devBucket) }
 
-// moveEarlier makes room: Kafka's offsets start anew, so that new objects would take the
-// names of those of an earlier run.
+// tablesDir is where the tables go.
+func (l *laptop) tablesDir() string { return filepath.Join(l.flags.data, "tables") }
+
+// moveEarlier makes room: offsets and sequence numbers start anew, so that new objects would take
+// the names of those of an earlier run, and new rows would come behind places that are not there.
 func (l *laptop) moveEarlier() error {
-	if _, err := os.Stat(l.bucketDir()); errors.Is(err, os.ErrNotExist) {
-		return nil
+	earlier := filepath.Join(l.flags.data, "earlier", time.Now().UTC().Format("20060102-150405.000")+"-")
+	for _, dir := range []string{l.bucketDir(), l.tablesDir()} {
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(earlier), 0o755); err != nil {
+			return fmt.Errorf("making room for new data: %w", err)
+		}
+		place := earlier + filepath.Base(dir)
+		if err := os.Rename(dir, place); err != nil {
+			return fmt.Errorf("making room for new data: %w", err)
+		}
+		l.log.Warn("the data of an earlier run were moved", "to", place)
 	}
-	earlier := filepath.Join(l.flags.data, "earlier")
-	if err := os.MkdirAll(earlier, 0o755); err != nil {
-		return fmt.Errorf("making room for new objects: %w", err)
-	}
-	place := filepath.Join(earlier, time.Now().UTC().Format("20060102-150405.000")+"-"+devBucket)
-	if err := os.Rename(l.bucketDir(), place); err != nil {
-		return fmt.Errorf("making room for new objects: %w", err)
-	}
-	l.log.Warn("the objects of an earlier run were moved", "to", place)
 	return nil
 }
 
@@ -231,6 +248,12 @@ func (l *laptop) startStreams(ctx context.Context) (closeAll func(), err error) 
 		return closeAll, err
 	}
 	closers = append(closers, l.sink.close)
+	if err := l.openTables(ctx, reg); err != nil {
+		return closeAll, err
+	}
+	if l.tables != nil {
+		closers = append(closers, l.tables.close)
+	}
 	l.gateway, err = newGateway(ctx, cfg, l.log, reg)
 	return closeAll, err
 }
@@ -334,6 +357,23 @@ func (l *laptop) openSink(ctx context.Context, cfg config, reg prometheus.Regist
 	return err
 }
 
+// openTables makes the stream job with the names that users' notebooks have.
+func (l *laptop) openTables(ctx context.Context, reg prometheus.Registerer) error {
+	text := fmt.Sprintf("streams.regex=%s\ntables.url=%s\nkinesis.endpoint=%s\nkinesis.region=%s\n",
+		streamName("(pin|geo|user)"), filepath.ToSlash(l.tablesDir()), l.endpoint, embedded.DefaultKinesisConfig().Region)
+	cfg, _, err := stream.ParseConfig([]byte(text))
+	if err != nil {
+		return err
+	}
+	cfg.Kinesis.StaticKey, cfg.Kinesis.StaticSecret = "dev", "dev"
+	l.tables, err = newStream(ctx, cfg, l.log, reg)
+	if errors.Is(err, sql.ErrNoEngine) {
+		l.log.Warn("the streams are not carried into tables", "why", err)
+		return nil
+	}
+	return err
+}
+
 // play greets, posts what --emulate asks for and, with --once, ends all when it is stored.
 func (l *laptop) play(ctx context.Context) error {
 	base := "http://" + l.gateway.server.Addrs()[0]
@@ -348,7 +388,10 @@ func (l *laptop) play(ctx context.Context) error {
 	if err := l.post(ctx, base); err != nil || ctx.Err() != nil {
 		return err
 	}
-	if err := l.waitForObjects(ctx); err != nil {
+	if err := l.waitFor(ctx, "the bucket", l.missingObjects); err != nil {
+		return err
+	}
+	if err := l.waitFor(ctx, "the tables", l.missingRows); err != nil {
 		return err
 	}
 	l.count()
@@ -382,30 +425,24 @@ func (l *laptop) post(ctx context.Context, base string) error {
 	return err
 }
 
-// objectsStall is how long the bucket may stay as it is before dev gives up.
-const objectsStall = 30 * time.Second
+// stall is how long nothing may arrive before dev gives up.
+const stall = 30 * time.Second
 
-// waitForObjects waits until every record of the topics is an object.
-func (l *laptop) waitForObjects(ctx context.Context) error {
+// waitFor waits until nothing is missing at a place.
+func (l *laptop) waitFor(ctx context.Context, place string, missing func() int64) error {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	var last int64
-	moved := time.Now()
+	last, moved := missing(), time.Now()
 	for {
-		stats := l.sink.Stats()
-		objects := stats.Total.Objects
-		missing := -objects - stats.SkippedNull - stats.SkippedBad
-		for _, event := range devEvents {
-			missing += l.kafka.Records(topicName(event))
-		}
-		if missing <= 0 {
+		left := missing()
+		if left <= 0 {
 			return nil
 		}
-		if objects != last {
-			last, moved = objects, time.Now()
+		if left != last {
+			last, moved = left, time.Now()
 		}
-		if time.Since(moved) > objectsStall {
-			return fmt.Errorf("waiting for the sink: %d records are not in the bucket, and nothing came for %s", missing, objectsStall)
+		if time.Since(moved) > stall {
+			return fmt.Errorf("waiting for %s: %d records are not there, and nothing came for %s", place, left, stall)
 		}
 		select {
 		case <-ticker.C:
@@ -413,6 +450,30 @@ func (l *laptop) waitForObjects(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// missingObjects counts the topics' records that are no objects yet.
+func (l *laptop) missingObjects() int64 {
+	stats := l.sink.Stats()
+	missing := -stats.Total.Objects - stats.SkippedNull - stats.SkippedBad
+	for _, event := range devEvents {
+		missing += l.kafka.Records(topicName(event))
+	}
+	return missing
+}
+
+// missingRows counts the streams' records that are no rows, nor rejects, yet.
+func (l *laptop) missingRows() (missing int64) {
+	if l.tables == nil {
+		return 0
+	}
+	for _, table := range l.tables.Stats().Tables {
+		missing -= table.Rows + table.Rejects
+	}
+	for _, event := range devEvents {
+		missing += l.kinesis.Records(streamName(event))
+	}
+	return missing
 }
 
 // count fills the summary.
@@ -424,6 +485,13 @@ func (l *laptop) count() {
 		l.summary.Topics[topic] = devTopic{Records: l.kafka.Records(topic), Objects: stats.Topics[topic].Objects}
 		l.summary.Streams[stream] = devStreamSize{Records: l.kinesis.Records(stream)}
 	}
+	if l.tables == nil {
+		return
+	}
+	l.summary.Tables = map[string]devTable{}
+	for name, table := range l.tables.Stats().Tables {
+		l.summary.Tables[name] = devTable{Rows: table.Rows}
+	}
 }
 
 // greet says what runs where and what to try.
@@ -434,12 +502,21 @@ func (l *laptop) greet(base string) {
   Kafka    %s
   Kinesis  %s
   bucket   %s
+  tables   %s
 
 Try:
   curl -s -H 'Content-Type: application/vnd.kafka.json.v2+json' -d '{"records":[{"value":{"hello":"world"}}]}' %s/topics/demo.pin
   curl -s -X PUT -H 'Content-Type: application/json' -d '{"Data":{"hello":"world"},"PartitionKey":"k"}' %s/streams/streaming-demo-pin/record
 
-`, base, base, base, l.kafka.Addr(), l.endpoint, l.bucketDir(), base, base)
+`, base, base, base, l.kafka.Addr(), l.endpoint, l.bucketDir(), l.tablesPlace(), base, base)
+}
+
+// tablesPlace is where people find the tables, or why there are none.
+func (l *laptop) tablesPlace() string {
+	if l.tables == nil {
+		return "none: " + sql.ErrNoEngine.Error()
+	}
+	return l.tablesDir()
 }
 
 // report says where the emulated posts have gone.
@@ -450,5 +527,8 @@ func (l *laptop) report() {
 		_, _ = fmt.Fprintf(l.p.stdout, "  %-10s %6d records  %6d objects in %s\n", topic, l.summary.Topics[topic].Records,
 			l.summary.Topics[topic].Objects, filepath.Join(l.bucketDir(), "topics", topic))
 		_, _ = fmt.Fprintf(l.p.stdout, "  %-10s %6d records  in stream %s\n", "", l.summary.Streams[stream].Records, stream)
+		if table := devPrefix + "_" + event + "_table"; l.tables != nil {
+			_, _ = fmt.Fprintf(l.p.stdout, "  %-10s %6d rows     in %s\n", "", l.summary.Tables[table].Rows, filepath.Join(l.tablesDir(), table))
+		}
 	}
 }

@@ -18,6 +18,7 @@ type serveFlags struct {
 	log    logFlags
 	listen string
 	sinks  []string // paths of connector files
+	jobs   []string // paths of stream jobs' files
 	print  bool
 }
 
@@ -48,6 +49,7 @@ file, flags over both; without FILE only these are read.`,
 	flags.log.add(cmd, "info")
 	cmd.Flags().StringVar(&flags.listen, "listen", "", "where to listen, HOST:PORT or http://HOST:PORT (wins over listeners and port)")
 	cmd.Flags().StringArrayVar(&flags.sinks, "sink", nil, "run this S3 sink connector (CONNECTOR.properties) beside it; may be given again")
+	cmd.Flags().StringArrayVar(&flags.jobs, "stream", nil, "run this stream job (STREAM.properties) beside it; may be given again")
 	cmd.Flags().BoolVar(&flags.print, "print-config", false, "print every setting in force with its origin, secrets hidden, and end")
 	return cmd
 }
@@ -90,6 +92,14 @@ func serve(ctx context.Context, p process, from sources, flags serveFlags) error
 	defer closeJobs()
 	if err != nil {
 		return err
+	}
+	for _, path := range flags.jobs {
+		streaming, err := openStream(ctx, path, log, reg)
+		if err != nil {
+			return err
+		}
+		defer streaming.close()
+		jobs = append(jobs, streaming.Run)
 	}
 	cfg.server.RequestLog.To = p.stdout
 	g, err := newGateway(ctx, cfg, log, reg)

@@ -15,6 +15,9 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
+// Built says whether this build has the engine.
+const Built = true
+
 // prelude spells for DuckDB what the SQL texts use and engines spell differently. Sessions are in UTC.
 // Source: the cleaning rules: a cast to TIMESTAMP ignores offsets, trim alone takes no-break spaces too.
 const prelude = `

@@ -4,6 +4,9 @@ package sql
 
 import "context"
 
+// Built says whether this build has the engine.
+const Built = false
+
 // DB is an engine, which this build has not.
 type DB struct{}
 
