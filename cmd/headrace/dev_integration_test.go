@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"headrace/emulate"
+	"headrace/lake/sql"
 )
 
 // runDevOnce runs headrace dev --once with posts and returns its summary.
@@ -40,10 +41,16 @@ func TestDevOnce(t *testing.T) {
 	const posts = 50
 	dir := t.TempDir()
 	summary, _ := runDevOnce(t, dir, posts, "127.0.0.1:0")
-	want := devSummary{Emulated: posts, Topics: map[string]devTopic{}, Streams: map[string]devStreamSize{}}
+	want := devSummary{Emulated: posts, Topics: map[string]devTopic{}, Streams: map[string]devStreamSize{}, Tables: map[string]devTable{}}
 	for _, event := range []string{"pin", "geo", "user"} {
 		want.Topics["demo."+event] = devTopic{Records: posts, Objects: posts}
 		want.Streams["streaming-demo-"+event] = devStreamSize{Records: posts}
+		if sql.Built {
+			want.Tables["demo_"+event+"_table"] = devTable{Rows: posts}
+		}
+	}
+	if !sql.Built {
+		want.Tables = nil
 	}
 	if diff := cmp.Diff(want, summary); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"headrace/batch/sink"
+	"headrace/stream"
 )
 
 var update = flag.Bool("update", false, "write the tables of keys in docs/OPERATIONS.md anew")
@@ -55,6 +56,36 @@ func TestOperationsListsTheKeys(t *testing.T) {
 		if err := os.WriteFile(operationsPath, []byte(page), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestStreamPageListsTheKeys holds the table of docs/stream.md to the stream job's keys.
+func TestStreamPageListsTheKeys(t *testing.T) {
+	const path, start, end = root + "/docs/stream.md", "<!-- keys: stream -->\n", "<!-- keys: end -->"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	want.WriteString("| key | default | effect |\n|---|---|---|\n")
+	for _, key := range stream.Keys() {
+		fallback := "–"
+		if key.Default != "" {
+			fallback = "`" + key.Default + "`"
+		}
+		fmt.Fprintf(&want, "| `%s` | %s | %s |\n", key.Name, fallback, inMarkdown.Replace(key.Note))
+	}
+	before, rest, _ := strings.Cut(string(text), start)
+	have, after, found := strings.Cut(rest, end)
+	switch {
+	case !found:
+		t.Fatalf("docs/stream.md has no table between %q and %q", start, end)
+	case *update:
+		if err := os.WriteFile(path, []byte(before+start+want.String()+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	case have != want.String():
+		t.Errorf("the table is not that of the code: run `go test ./cmd/headrace -run StreamPage -update`\nis:\n%swant:\n%s", have, want.String())
 	}
 }
 
