@@ -5,13 +5,13 @@
 #   pyclients.sh run SCRIPT.py ARGS...
 #   pyclients.sh python         prints the interpreter's path
 #   pyclients.sh schemathesis   prints the path of schemathesis
-#   pyclients.sh cfn-lint       prints the path of cfn-lint
+#   pyclients.sh cfn-lint       prints the path of cfn-lint; the interpreter beside it has promql-parser
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd); . "$here/lib.sh"
 cache=$HEADRACE_CACHE/python
 clients='boto3==1.44.8 requests==2.34.2 sqlalchemy==2.1.9 pymysql==1.2.4 confluent-kafka[avro,json,protobuf,schemaregistry]==2.16.1 deltalake==1.6.6 pyarrow==26.0.1'
 schemathesis='schemathesis==4.32.5'
-cfn_lint='cfn-lint==1.58.0'
+cfn_lint='cfn-lint==1.58.0 promql-parser==0.12.0'
 env_of() { echo "$cache/$1-$(cksum <<<"$2" | cut -d' ' -f1)"; } # NAME PACKAGES: another list is another environment
 venv() { # DIR PACKAGES
   [ "$(cat "$1/packages" 2>/dev/null)" = "$2" ] && return 0
