@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -381,7 +382,7 @@ func keys(m map[TopicPartition]int64) []TopicPartition {
 	return out
 }
 
-// Commit stores offsets for the group: the next ones to read. It waits for the answer and fails
+// Commit stores offsets for the group: the next ones to read; of several for a partition the last counts. It waits for the answer and fails
 // when any of them was not stored.
 func (i *Instance) Commit(ctx context.Context, offsets []PartitionOffset) error {
 	if err := i.hold(ctx); err != nil {
@@ -391,7 +392,11 @@ func (i *Instance) Commit(ctx context.Context, offsets []PartitionOffset) error 
 	i.work.Release(1)
 	ctx, cancel := context.WithTimeout(ctx, askWait)
 	defer cancel()
-	return i.store(ctx, client, offsets)
+	last := map[TopicPartition]PartitionOffset{}
+	for _, o := range offsets {
+		last[o.TopicPartition] = o
+	}
+	return i.store(ctx, client, slices.Collect(maps.Values(last)))
 }
 
 // positionWait is how long CommitPositions waits for its end.
