@@ -89,7 +89,19 @@ func (h *Handlers) Blocked(w http.ResponseWriter, r *http.Request) {
 	h.writeError(w, r, "", errMethodNotAllowed)
 }
 
-// RateLimited answers a request that the general limit of permits refuses.
+// RateLimited answers a request that the general limit of permits refuses, in the shape of its API.
 func (h *Handlers) RateLimited(w http.ResponseWriter, r *http.Request) {
-	h.writeError(w, r, h.errorType(r), errRateLimited)
+	switch {
+	case h.streams != nil && strings.HasPrefix(strings.TrimPrefix(r.URL.Path, strings.TrimSuffix(h.cfg.KinesisBasePath, "/")), "/streams"):
+		w.Header().Set("Retry-After", retryAfter)
+		h.streams.writeError(w, r, &streamError{http.StatusTooManyRequests, "ThrottlingException", errRateLimited.message})
+	case strings.HasPrefix(r.URL.Path, "/v3/"):
+		h.writeError(w, r, typeJSON, errRateLimited)
+	default:
+		answer, err := acceptV2(r)
+		if err != nil {
+			answer = h.errorType(r)
+		}
+		h.writeError(w, r, answer, errRateLimited)
+	}
 }

@@ -241,6 +241,9 @@ func (s *Spec) refusal(req *http.Request, resp *http.Response, body []byte, stat
 	if req.Method == http.MethodHead {
 		return nil
 	}
+	if resp.StatusCode == http.StatusBadRequest && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		return nil // the HTTP layer's page
+	}
 	kafka := s.validJSON("#/components/schemas/Error", body)
 	if kafka == nil || s.validJSON("#/components/schemas/StreamError", body) == nil {
 		return nil
