@@ -2,10 +2,13 @@ package conformance
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -57,6 +60,19 @@ func (k *kafka) commit(t *testing.T, group, topic string) {
 	if err := k.admin.CommitAllOffsets(ctx, group, offsets); err != nil {
 		t.Fatalf("storing an offset of group %s: %v", group, err)
 	}
+}
+
+// hasAuthorizer reports whether the brokers keep ACLs.
+func (k *kafka) hasAuthorizer(t *testing.T) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), enough)
+	defer cancel()
+	results, err := k.admin.DescribeACLs(ctx, kadm.NewACLs().AnyResource().ResourcePatternType(kadm.ACLPatternAny).Operations(kadm.OpAny).
+		Allow().AllowHosts().Deny().DenyHosts())
+	if err != nil {
+		t.Fatalf("asking for ACLs: %v", err)
+	}
+	return !slices.ContainsFunc(results, func(r kadm.DescribeACLsResult) bool { return errors.Is(r.Err, kerr.SecurityDisabled) })
 }
 
 // record reads what is stored at an offset.

@@ -7,7 +7,7 @@
 #   kafka.sh kill DIR N                SIGKILL broker N: a crash
 #   kafka.sh up DIR N                  start broker N again
 #   kafka.sh wipe DIR                  stop and delete DIR
-#   kafka.sh topics|configs|groups|offsets|produce|consume DIR ARGS...
+#   kafka.sh topics|acls|configs|groups|offsets|produce|consume DIR ARGS...
 #                                      the real kafka-topics.sh, ...; --bootstrap-server unless ARGS name it
 #
 # Broker N (from 1) has node.id N and listens without login on P = PORT+10(N-1); its controller on the port after it.
@@ -245,6 +245,7 @@ up) dir=$(cd "$1" && pwd); up "$dir" "$2"; ready "$dir" "$2" ;;
 wipe) "$0" stop "$1"; rm -rf "$1" ;;
 bootstrap) bootstrap "$1" ;;
 topics) d=$1; shift; tool "$d" org.apache.kafka.tools.TopicCommand "$@" ;;
+acls) d=$1; shift; tool "$d" org.apache.kafka.tools.AclCommand "$@" ;;
 configs) d=$1; shift; tool "$d" kafka.admin.ConfigCommand "$@" ;;
 groups) d=$1; shift; tool "$d" org.apache.kafka.tools.consumer.group.ConsumerGroupCommand "$@" ;;
 offsets) d=$1; shift; tool "$d" org.apache.kafka.tools.GetOffsetShell "$@" ;;

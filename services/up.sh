@@ -5,7 +5,7 @@
 # Ends with an error when a service that could start did not, and, where CI is set, when one is missing.
 #
 #   HEADRACE_TEST_KAFKA         host:port of a broker: id 1, makes missing topics with 4 partitions
-#   HEADRACE_TEST_KAFKA3        host:port,… of 3 brokers, replication 3, min.insync.replicas 2, makes no topics by itself
+#   HEADRACE_TEST_KAFKA3        host:port,… of 3 brokers, replication 3, min.insync.replicas 2, makes no topics by itself; has an authorizer, for ACLs
 #   HEADRACE_TEST_KAFKA3_DIR    their directory: `$HEADRACE_TEST_KAFKA_SH kill DIR N`, `up DIR N`, `topics DIR …`
 #   HEADRACE_TEST_KAFKA_DIR     the single broker's
 #   HEADRACE_TEST_KAFKA_SH      kafka.sh
@@ -86,7 +86,10 @@ kafka() {
   export_ HEADRACE_TEST_KAFKA_SH "$here/kafka.sh"
 }
 kafka3() {
-  KAFKA_HEAP=200m KAFKA_EXTRA=auto.create.topics.enable=false "$here/kafka.sh" start "$dir/kafka3" $((base + 20)) 3
+  # Made before it had an authorizer: what brokers are told is fixed.
+  [ ! -e "$dir/kafka3/port" ] || grep -q authorizer "$dir/kafka3/broker-1.properties" || "$here/kafka.sh" wipe "$dir/kafka3"
+  KAFKA_HEAP=200m KAFKA_EXTRA=$'auto.create.topics.enable=false\nauthorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\nsuper.users=User:ANONYMOUS' \
+    "$here/kafka.sh" start "$dir/kafka3" $((base + 20)) 3
   export_ HEADRACE_TEST_KAFKA3 "$("$here/kafka.sh" bootstrap "$dir/kafka3")"
   export_ HEADRACE_TEST_KAFKA3_DIR "$dir/kafka3"
 }
