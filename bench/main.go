@@ -42,6 +42,7 @@ type options struct {
 	bootstrap   string
 	gatewayBin  string
 	set         []string
+	env         []string
 	rounds      int
 	window      time.Duration
 	warm        time.Duration
@@ -70,6 +71,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.bootstrap, "bootstrap", "", "Kafka brokers, host:port,…; without it a kfake is started")
 	flags.StringVar(&o.gatewayBin, "gateway-bin", "", "the headrace program to measure; without it ./cmd/headrace is built")
 	flags.StringArrayVar(&o.set, "set", nil, "one more property of the gateway, key=value (repeatable)")
+	flags.StringArrayVar(&o.env, "env", nil, "one more variable of the gateway's environment, NAME=value (repeatable)")
 	flags.StringVar(&o.json, "json", "", "file for the raw results, every pass of every round")
 
 	produce := &cobra.Command{
@@ -208,7 +210,7 @@ func (b *bench) prepare(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	b.report.Environment.Broker = b.broker.name
-	b.gateway = gatewayConfig{binary: b.gatewayBin, dir: dir, bootstrap: b.broker.bootstrap, kinesis: b.kinesis.url(), extra: b.set}
+	b.gateway = gatewayConfig{binary: b.gatewayBin, dir: dir, bootstrap: b.broker.bootstrap, kinesis: b.kinesis.url(), extra: b.set, env: b.env}
 	return nil
 }
 
