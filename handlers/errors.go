@@ -44,9 +44,6 @@ func unprocessable(code int, format string, args ...any) *apiError {
 	return &apiError{http.StatusUnprocessableEntity, code, fmt.Sprintf(format, args...)}
 }
 
-// authenticationErrors are the brokers' words for a login that was refused.
-var authenticationErrors = []error{kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState}
-
 // authorizationErrors are the brokers' words for a right that is missing.
 var authorizationErrors = []error{
 	kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
@@ -82,7 +79,6 @@ func toAPIError(err error) *apiError {
 		kafka    *kerr.Error
 		invalid  *kafkaclient.InvalidTopicError
 		unknown  net.Error
-		login    *kafkaclient.LoginError
 	)
 	if api := consumerError(err); api != nil {
 		return api
@@ -103,7 +99,7 @@ func toAPIError(err error) *apiError {
 		return badRequest("%s", broken.Error())
 	case errors.As(err, &invalid):
 		return &apiError{http.StatusBadRequest, 40002, kerr.InvalidTopicException.Description}
-	case isAny(err, authenticationErrors), errors.As(err, &login):
+	case kafkaclient.LoginRefused(err):
 		return &apiError{http.StatusUnauthorized, 40101, authentication(err)}
 	case isAny(err, authorizationErrors):
 		return &apiError{http.StatusForbidden, 40301, description(err)}
@@ -127,13 +123,17 @@ func toAPIError(err error) *apiError {
 	return errInternal
 }
 
-// authentication is the text of a login that was refused, or that could not even be tried.
+// authentication is the text of a login, or of a certificate, that was refused.
 func authentication(err error) string {
 	var kafka *kerr.Error
-	if !errors.As(err, &kafka) {
-		return kerr.SaslAuthenticationFailed.Description
+	var connect *kafkaclient.ConnectError
+	switch {
+	case errors.As(err, &kafka):
+		return description(err)
+	case errors.As(err, &connect):
+		return "SSL handshake failed" // Java's SslAuthenticationException
 	}
-	return description(err)
+	return kerr.SaslAuthenticationFailed.Description
 }
 
 // description is the text of Kafka's own error, as Java clients show it.
@@ -169,10 +169,9 @@ func recordError(topic string, err error) (code int, text string) {
 		kafka    *kerr.Error
 		tooLarge *kafkaclient.RecordTooLargeError
 		invalid  *kafkaclient.InvalidTopicError
-		login    *kafkaclient.LoginError
 	)
 	switch {
-	case isAny(err, authenticationErrors), errors.As(err, &login):
+	case kafkaclient.LoginRefused(err):
 		return 40101, authentication(err)
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		return 40301, "Not authorized to access topics: [" + topic + "]"

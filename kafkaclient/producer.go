@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kprom"
+	"golang.org/x/sync/singleflight"
 
 	"headrace/record"
 )
@@ -34,6 +35,8 @@ type Producer struct {
 	calls sync.Pool // of *call
 	known sync.Map  // topic → *atomic.Int32: its highest partition that was produced to with success, and 1
 	life  atomic.Pointer[lifetime]
+
+	asking singleflight.Group // why nothing was heard
 
 	mu      sync.Mutex
 	unknown map[string]struct{} // missing topics that were produced to
@@ -226,7 +229,7 @@ func (p *Producer) explain(ctx context.Context, rec *record.Record, err error, r
 		p.forget(rec.Topic)
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
-		return &NotInMetadataError{Topic: rec.Topic, Partition: record.AnyPartition, Waited: p.cfg.MaxBlock, Cause: p.cfg.Logins.recent()}
+		return p.silence(ctx, rec.Topic)
 	}
 	return p.reason(err)
 }
@@ -246,6 +249,25 @@ func (p *Producer) reason(err error) error {
 		return fmt.Errorf("%w: the server is stopping", ErrTimeout)
 	}
 	return err
+}
+
+// askTimeout bounds the question why nothing was heard of a topic.
+const askTimeout = 3 * time.Second
+
+// silence says why nothing was heard of a topic: the client goes on trying to log in and tells nobody. One caller asks for all.
+func (p *Producer) silence(ctx context.Context, topic string) error {
+	cause := p.cfg.Logins.recent()
+	if cause == nil && p.cfg.Login.SASL != nil {
+		_, cause, _ = p.asking.Do("", func() (any, error) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+			defer cancel()
+			return nil, p.admin.Ping(ctx)
+		})
+	}
+	if LoginRefused(cause) {
+		return cause
+	}
+	return &NotInMetadataError{Topic: topic, Partition: record.AnyPartition, Waited: p.cfg.MaxBlock, Cause: cause}
 }
 
 // forget makes the client stop asking for missing topics once there are many: clients may

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"headrace/keystore"
 )
 
@@ -48,6 +50,18 @@ func (e *ConnectError) Error() string {
 
 // Unwrap returns the cause.
 func (e *ConnectError) Unwrap() error { return e.Err }
+
+// LoginRefused reports whether an error says that one side does not take the other's identity: a login that was refused or
+// could not even be tried, or a certificate. Java's clients call all of them AuthenticationException.
+func LoginRefused(err error) bool {
+	var (
+		login *LoginError
+		cert  *tls.CertificateVerificationError
+		alert tls.AlertError
+	)
+	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) || errors.Is(err, kerr.IllegalSaslState) ||
+		errors.As(err, &login) || errors.As(err, &cert) || errors.As(err, &alert)
+}
 
 // dialer opens connections to brokers. keys is nil where nothing is encrypted.
 type dialer struct {
