@@ -6,20 +6,36 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"headrace/handlers"
 )
 
 // forwarded takes scheme, host and client from the headers that proxies add, as Jetty's
 // ForwardedRequestCustomizer does: those of everybody, or those of trusted proxies only.
 func forwarded(everybody bool, trusted []netip.Prefix, next http.Handler) http.Handler {
-	if !everybody && len(trusted) == 0 {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		prefix := r.Header.Get(handlers.PrefixHeader)
+		delete(r.Header, handlers.PrefixHeader)
 		if everybody || contains(trusted, r.RemoteAddr) {
 			takeForwarded(r, trusted)
+			if prefix = cleanPrefix(prefix); prefix != "" {
+				r.Header[handlers.PrefixHeader] = []string{prefix}
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// cleanPrefix returns the path that a proxy has taken off, such as the stage of an API Gateway: prod and /prod/ are /prod.
+// What is no plain path is "".
+func cleanPrefix(s string) string {
+	s = strings.Trim(s, "/")
+	if s == "" || len(s) > 255 || strings.ContainsFunc(s, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-._~/", c)
+	}) {
+		return ""
+	}
+	return "/" + s
 }
 
 // takeForwarded changes r to what the client sent to the first proxy. Forwarded (RFC 7239) goes

@@ -509,6 +509,36 @@ func TestForwarded(t *testing.T) {
 	}
 }
 
+// TestForwardedPrefix: the path that a trusted proxy has taken off is handed on as it belongs in a URL, that of others is dropped.
+func TestForwardedPrefix(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for _, tt := range []struct{ peer, header, want string }{
+		{"10.1.1.1:1", "prod", "/prod"},
+		{"10.1.1.1:1", "/a/b/", "/a/b"},
+		{"10.1.1.1:1", "", ""},
+		{"10.1.1.1:1", "//evil.example", "/evil.example"},
+		{"10.1.1.1:1", `"><script>`, ""},
+		{"10.1.1.1:1", "a b", ""},
+		{"10.1.1.1:1", "a?b", ""},
+		{"10.1.1.1:1", strings.Repeat("a", 300), ""},
+		{"192.0.2.9:1", "prod", ""},
+	} {
+		for _, list := range [][]netip.Prefix{trusted, nil} {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.RemoteAddr = tt.peer
+			r.Header.Set(handlers.PrefixHeader, tt.header)
+			forwarded(false, list, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(httptest.NewRecorder(), r)
+			want := tt.want
+			if list == nil {
+				want = ""
+			}
+			if got := r.Header.Get(handlers.PrefixHeader); got != want {
+				t.Errorf("%q from %s, trusted %v: %q, want %q", tt.header, tt.peer, list, got, want)
+			}
+		}
+	}
+}
+
 // TestConnectionLimit: accepting pauses at the limit, and goes on when a connection ends.
 func TestConnectionLimit(t *testing.T) {
 	for name, change := range map[string]func(*Config){

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"headrace/handlers"
 	"headrace/openapi"
 )
 
@@ -21,6 +22,7 @@ type openapiFlags struct {
 	apiGateway bool
 	uri        string // where API Gateway reaches headrace
 	vpcLink    string // id of a VPC link; "": over the internet
+	domain     bool   // clients use a custom domain name, whose paths do not begin with the stage
 }
 
 func newOpenAPICommand() *cobra.Command {
@@ -52,20 +54,21 @@ host, so that each stage has its own: --uri 'http://${stageVariables.headrace}'.
 	set.BoolVar(&flags.apiGateway, "apigateway", false, "print an import file for Amazon API Gateway; needs --uri")
 	set.StringVar(&flags.uri, "uri", "", "where API Gateway reaches headrace: http://HOST:8082")
 	set.StringVar(&flags.vpcLink, "vpc-link", "", "id of the VPC link through which it does (default: over the internet)")
+	set.BoolVar(&flags.domain, "custom-domain", false, "clients use a custom domain name: no stage stands before their paths")
 	return cmd
 }
 
 // document returns what is asked for. Its error is one of usage.
 func (f openapiFlags) document() ([]byte, error) {
 	switch {
-	case !f.apiGateway && (f.uri != "" || f.vpcLink != ""):
-		return nil, errors.New("--uri and --vpc-link are for --apigateway")
+	case !f.apiGateway && (f.uri != "" || f.vpcLink != "" || f.domain):
+		return nil, errors.New("--uri, --vpc-link and --custom-domain are for --apigateway")
 	case f.apiGateway:
-		base, err := integrationBase(f.uri)
-		if err != nil {
+		var err error
+		if f.uri, err = integrationBase(f.uri); err != nil {
 			return nil, err
 		}
-		return importFile(base, f.vpcLink)
+		return f.importFile()
 	case f.json:
 		return append(slices.Clip(openapi.JSON()), '\n'), nil
 	}
@@ -102,16 +105,19 @@ func integrationBase(uri string) (string, error) {
 // gateway.max.duration.
 const gatewayTimeoutMillis = 29_000
 
-// importFile returns a REST API for Amazon API Gateway whose methods hand all on to base. OpenAPI 3.0.1 is the newest
+// importFile returns a REST API for Amazon API Gateway whose methods hand all on to f.uri. OpenAPI 3.0.1 is the newest
 // that it imports. No schemas are in it: bodies are checked here, with the texts that clients know, and API Gateway's
 // models lack half of JSON Schema (no oneOf, no examples).
 // Source: Amazon API Gateway developer guide, "OpenAPI extensions for API Gateway", "Important notes for REST APIs".
-func importFile(base, vpcLink string) ([]byte, error) {
+func (f openapiFlags) importFile() ([]byte, error) {
 	type object = map[string]any
 	integration := func(method, path string, variables []string) object {
 		parameters := object{
 			// API Gateway sends its integration's host, not the one that the client has asked.
 			"integration.request.header.X-Forwarded-Host": "context.domainName",
+		}
+		if !f.domain {
+			parameters["integration.request.header."+handlers.PrefixHeader] = "context.stage"
 		}
 		for _, name := range variables {
 			parameters["integration.request.path."+name] = "method.request.path." + name
@@ -119,13 +125,13 @@ func importFile(base, vpcLink string) ([]byte, error) {
 		target := object{
 			"type":                "http_proxy",
 			"httpMethod":          method,
-			"uri":                 base + path,
+			"uri":                 f.uri + path,
 			"passthroughBehavior": "when_no_match",
 			"requestParameters":   parameters,
 			"timeoutInMillis":     gatewayTimeoutMillis,
 		}
-		if vpcLink != "" {
-			target["connectionType"], target["connectionId"] = "VPC_LINK", vpcLink
+		if f.vpcLink != "" {
+			target["connectionType"], target["connectionId"] = "VPC_LINK", f.vpcLink
 		}
 		return target
 	}

@@ -43,6 +43,7 @@ func TestOpenAPIUsage(t *testing.T) {
 	}{
 		{[]string{"--apigateway"}, "needs --uri"},
 		{[]string{"--uri", "http://h:8082"}, "are for --apigateway"},
+		{[]string{"--custom-domain"}, "are for --apigateway"},
 		{[]string{"--apigateway", "--uri", "h:8082"}, "no scheme and host"},
 		{[]string{"--apigateway", "--uri", "http://:8082"}, "no scheme and host"},
 		{[]string{"--apigateway", "--uri", "ftp://h"}, "no scheme and host"},
@@ -175,6 +176,14 @@ func TestImportFileIsValid(t *testing.T) {
 	}
 }
 
+// TestImportFileForACustomDomain: its paths have no stage, so none is told.
+func TestImportFileForACustomDomain(t *testing.T) {
+	out, errs, code := printed(t, "--apigateway", "--uri", "http://h.example:8082", "--custom-domain")
+	if code != exitDone || strings.Contains(out, "context.stage") || !strings.Contains(out, "context.domainName") {
+		t.Errorf("exit code %d, %s\n%s", code, errs, out)
+	}
+}
+
 // ServeHTTP does with a request what API Gateway does with this import: the resource that fits best, its method or ANY, the
 // integration's URI with its path variables, and the headers that it adds. What no resource has is a 403, as there.
 func (api apiImport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -201,7 +210,12 @@ func (api apiImport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req.Header.Set("X-Forwarded-For", "203.0.113.7")
 	req.Header.Set("X-Forwarded-Proto", "https")
 	req.Header.Set("X-Forwarded-Port", "443")
-	req.Header.Set("X-Forwarded-Host", "abc123.execute-api.eu-west-1.amazonaws.com") // context.domainName
+	context := map[string]string{"context.domainName": "abc123.execute-api.eu-west-1.amazonaws.com", "context.stage": "prod"}
+	for to, from := range method.Integration.Parameters {
+		if name, isHeader := strings.CutPrefix(to, "integration.request.header."); isHeader {
+			req.Header.Set(name, context[from])
+		}
+	}
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusGatewayTimeout)
@@ -243,7 +257,7 @@ func (api apiImport) find(method, path string) (*importedMethod, map[string]stri
 // TestThroughTheImportFile sends what users' scripts send through a stand-in for API Gateway that follows the import file,
 // and compares with what headrace answers without it.
 func TestThroughTheImportFile(t *testing.T) {
-	s := startServe(t, "bootstrap.servers="+newKafka(t, "demo.pin").ListenAddrs()[0]+"\n"+embeddedKinesis(t))
+	s := startServe(t, "headrace.trusted.proxies=127.0.0.1\nbootstrap.servers="+newKafka(t, "demo.pin").ListenAddrs()[0]+"\n"+embeddedKinesis(t))
 	// The command refuses loopback; the stand-in stands where headrace is.
 	out, _, _ := printed(t, "--apigateway", "--uri", "http://h.example:8082")
 	gateway := httptest.NewServer(readImport(t, strings.ReplaceAll(out, "http://h.example:8082", s.url)))
@@ -288,6 +302,11 @@ func TestThroughTheImportFile(t *testing.T) {
 		{"GET", "/streams/a-stream", "", "", 200, `"StreamName":"a-stream"`},
 		{"PATCH", "/streams/a-stream", "", "", 403, "Missing Authentication Token"},
 		{"GET", "/livez", "", "", 200, ""},
+		{
+			"POST", "/consumers/g", "application/vnd.kafka.v2+json", `{"name":"i","format":"json"}`, 200,
+			`"base_uri":"https://abc123.execute-api.eu-west-1.amazonaws.com:443/prod/consumers/g/instances/i"`,
+		},
+		{"DELETE", "/consumers/g/instances/i", "", "", 204, ""},
 		{"DELETE", "/streams/a-stream", "", "", 200, ""},
 	} {
 		status, body := send(gateway.URL+"/prod", tt.method, tt.path, tt.contentType, tt.body)
