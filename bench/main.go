@@ -48,6 +48,7 @@ type options struct {
 	warm        time.Duration
 	loads       []string
 	connections []int
+	streams     []int
 	partitions  int
 	other       string
 	otherPID    int
@@ -84,6 +85,11 @@ func newCommand() *cobra.Command {
 		Example: "  bench kinesis --connections 16,64",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), parts{kinesis: true}) },
 	}
+	stream := &cobra.Command{
+		Use: "stream", Short: "Streaming produce of REST v3 against one asynchronous client",
+		Example: "  bench stream --bootstrap 127.0.0.1:9092 --streams 1,4",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), parts{stream: true}) },
+	}
 	memory := &cobra.Command{
 		Use: "memory", Short: "Flood a gateway of little memory with large bodies",
 		Example: "  bench memory --flood-connections 500 --flood-body 10485760",
@@ -98,10 +104,10 @@ func newCommand() *cobra.Command {
 		Use: "all", Short: "All of them, in one run on one broker",
 		Example: "  bench all --bootstrap 127.0.0.1:9092 --json figures.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), parts{start: true, produce: true, kinesis: true, memory: true})
+			return o.run(cmd.Context(), parts{start: true, produce: true, stream: true, kinesis: true, memory: true})
 		},
 	}
-	for _, cmd := range []*cobra.Command{produce, kinesis, all} {
+	for _, cmd := range []*cobra.Command{produce, stream, kinesis, all} {
 		o.loadFlags(cmd)
 	}
 	for _, cmd := range []*cobra.Command{memory, all} {
@@ -113,12 +119,17 @@ func newCommand() *cobra.Command {
 	}
 	for _, cmd := range []*cobra.Command{produce, all} {
 		cmd.Flags().StringSliceVar(&o.loads, "loads", []string{"1x1", "1x16", "1x64", "100x16", "1000x4"}, "loads, RECORDSxCONNECTIONS")
+	}
+	for _, cmd := range []*cobra.Command{produce, stream, all} {
 		cmd.Flags().IntVar(&o.partitions, "partitions", 1, "partitions of the topic")
+	}
+	for _, cmd := range []*cobra.Command{stream, all} {
+		cmd.Flags().IntSliceVar(&o.streams, "streams", []int{1, 4}, "connections of the stream loads")
 	}
 	for _, cmd := range []*cobra.Command{kinesis, all} {
 		cmd.Flags().IntSliceVar(&o.connections, "connections", []int{16, 64}, "connections of the Kinesis loads")
 	}
-	root.AddCommand(all, produce, kinesis, memory, start)
+	root.AddCommand(all, produce, stream, kinesis, memory, start)
 	root.AddCommand(hiddenCommands()...)
 	return root
 }
@@ -157,7 +168,7 @@ func hiddenCommands() []*cobra.Command {
 }
 
 // parts says which measurements a run takes.
-type parts struct{ start, produce, kinesis, memory bool }
+type parts struct{ start, produce, stream, kinesis, memory bool }
 
 // run takes them, on one broker, and writes the report. A figure that is missed is no error: it
 // stands in the report. A wrong answer is one.
@@ -176,7 +187,7 @@ func (o *options) run(ctx context.Context, p parts) error {
 	steps := []struct {
 		wanted bool
 		run    func(context.Context) error
-	}{{p.start, b.start}, {p.produce || p.kinesis, func(ctx context.Context) error { return b.loads(ctx, p) }}, {p.memory, b.memory}}
+	}{{p.start, b.start}, {p.produce || p.stream || p.kinesis, func(ctx context.Context) error { return b.loads(ctx, p) }}, {p.memory, b.memory}}
 	for _, step := range steps {
 		if !step.wanted {
 			continue
@@ -275,6 +286,15 @@ func (b *bench) takeLoads(ctx context.Context, r *runner, p parts, shapes []load
 	if p.produce {
 		for _, l := range shapes {
 			res, err := r.produceLoad(ctx, l)
+			if err != nil {
+				return err
+			}
+			b.report.Results = append(b.report.Results, res)
+		}
+	}
+	if p.stream {
+		for _, connections := range b.streams {
+			res, err := r.streamLoad(ctx, connections)
 			if err != nil {
 				return err
 			}

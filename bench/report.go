@@ -83,6 +83,8 @@ func targets() map[string]target {
 		"produce 1x64":   {share: 0.70, cpu: 40, p99OverP50: 3},
 		"produce 100x16": {share: 0.60, cpu: 2.5},
 		"produce 1000x4": {share: 0.60, cpu: 2.5},
+		"stream 1000x1":  {share: 0.25, cpu: 4},
+		"stream 1000x4":  {share: 0.40, cpu: 4},
 		"kinesis 1x16":   {share: 0.70},
 		"kinesis 1x64":   {share: 0.70},
 	}
@@ -172,6 +174,7 @@ func writeMarkdown(w io.Writer, rep report) error {
 	}
 	b.WriteString(".\n")
 	writeLoads(&b, rep.Results, "produce", []string{nameE, nameK})
+	writeLoads(&b, rep.Results, "stream", []string{nameK})
 	writeLoads(&b, rep.Results, "kinesis", []string{nameSDK})
 	if rep.Start != nil {
 		fmt.Fprintf(&b, "\nStart to ready %.0f ms (median of %d, slowest %.0f ms); idle %.1f MB resident.\n",

@@ -33,7 +33,7 @@ type round map[string]pass
 
 // result is all rounds of one load.
 type result struct {
-	Kind     string  `json:"kind"` // produce or kinesis
+	Kind     string  `json:"kind"` // produce, kinesis or stream
 	Load     load    `json:"load"`
 	Rounds   []round `json:"rounds"`
 	Produced int64   `json:"produced,omitempty"` // records acknowledged and found in the topic
@@ -41,8 +41,11 @@ type result struct {
 
 // ceilingOf is C of one round: what a gateway could reach that adds nothing.
 func (r result) ceilingOf(one round) float64 {
-	if r.Kind == "kinesis" {
+	switch r.Kind {
+	case "kinesis":
 		return one[nameSDK].Rate
+	case "stream":
+		return one[nameK].Rate
 	}
 	return ceiling(one[nameE].Rate, one[nameK].Rate)
 }

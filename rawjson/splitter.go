@@ -2,7 +2,9 @@ package rawjson
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 )
 
 // Splitter finds where each JSON value of a stream ends, while the stream arrives. It looks at
@@ -112,6 +114,15 @@ func (s *Splitter) container(text []byte, last bool) (int, error) {
 // has not arrived, the byte to go on at.
 func stringEnd(text []byte, from int) (end int, closed bool, err error) {
 	at := from
+	// Most strings are short: a member name ends in its first eight bytes.
+	if at+8 <= len(text) {
+		if mark := special(binary.LittleEndian.Uint64(text[at:])); mark != 0 {
+			at += bits.TrailingZeros64(mark) / 8
+			if text[at] == '"' {
+				return at + 1, true, nil
+			}
+		}
+	}
 	for {
 		n := bytes.IndexByte(text[at:], '"')
 		stop := at + n
