@@ -282,3 +282,18 @@ func TestProduceJSONSchemaAndProtobuf(t *testing.T) {
 		}
 	}
 }
+
+// The figure to reach: Avro, 100 records a request, at half of JSON's rate or more.
+func BenchmarkProduceAvro(b *testing.B) { benchmarkProduce(b, embeddedAvro) }
+func BenchmarkProduceJSON(b *testing.B) { benchmarkProduce(b, embeddedJSON) }
+
+func benchmarkProduce(b *testing.B, contentType string) {
+	srv, _, _ := withRegistry(b, nil, kfake.SeedTopics(4, "t"))
+	body := string(eventBody())
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		if status, answer := posted(b, srv, contentType, body); status != 200 {
+			b.Fatal(status, answer)
+		}
+	}
+}
