@@ -48,16 +48,17 @@ func (c Config) Validate() error { return check(c) }
 // ProducerConfig is Config and what only the producer needs.
 type ProducerConfig struct {
 	Config
-	Acks            string        `key:"acks" validate:"oneof=all 1 0"` // acks: "all", "1" or "0"; "0" makes offsets unknown (-1)
-	Idempotent      bool          // enable.idempotence
-	Linger          time.Duration `key:"linger.ms" validate:"gte=0"` // linger.ms: wait for more records before sending; 0 sends at once
-	MaxBatchBytes   int32         // batch.size: a wish; a batch may always hold MaxRecordBytes
-	MaxRecordBytes  int           `key:"max.request.size" validate:"gte=0"`                           // max.request.size: a record over it is refused before it is sent
-	MaxBlock        time.Duration `key:"max.block.ms" validate:"gte=0"`                               // max.block.ms: how long a missing topic is waited for
-	DeliveryTimeout time.Duration `key:"delivery.timeout.ms" validate:"gt=0"`                         // delivery.timeout.ms: from handing over to an answer
-	Compression     string        `key:"compression.type" validate:"oneof=none gzip snappy lz4 zstd"` // compression.type: none, gzip, snappy, lz4, zstd
-	MaxInFlight     int           // max.in.flight.requests.per.connection
-	RoundRobin      bool          // partitioner.class=RoundRobinPartitioner
+	Acks             string        `key:"acks" validate:"oneof=all 1 0"` // acks: "all", "1" or "0"; "0" makes offsets unknown (-1)
+	Idempotent       bool          // enable.idempotence
+	Linger           time.Duration `key:"linger.ms" validate:"gte=0"` // linger.ms: wait for more records before sending; 0 sends at once
+	MaxBatchBytes    int32         // batch.size: a wish; a batch may always hold MaxRecordBytes
+	MaxRecordBytes   int           `key:"max.request.size" validate:"gte=0"`                           // max.request.size: a record over it is refused before it is sent
+	MaxBlock         time.Duration `key:"max.block.ms" validate:"gte=0"`                               // max.block.ms: how long a missing topic is waited for
+	DeliveryTimeout  time.Duration `key:"delivery.timeout.ms" validate:"gt=0"`                         // delivery.timeout.ms: from handing over to an answer
+	Compression      string        `key:"compression.type" validate:"oneof=none gzip snappy lz4 zstd"` // compression.type: none, gzip, snappy, lz4, zstd
+	CompressionLevel int           // compression.<type>.level as Java counts it; 0: the codec's own
+	MaxInFlight      int           // max.in.flight.requests.per.connection
+	RoundRobin       bool          // partitioner.class=RoundRobinPartitioner
 }
 
 // Validate names every field that cannot work, with its value.

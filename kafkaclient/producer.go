@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -93,7 +94,11 @@ func producerOptions(cfg ProducerConfig) []kgo.Opt {
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(),
 		"snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	}
-	return append(opts, kgo.ProducerBatchCompression(codecs[cfg.Compression]))
+	codec := codecs[cfg.Compression]
+	if cfg.CompressionLevel != 0 {
+		codec = codec.WithLevel(goLevel(cfg.Compression, cfg.CompressionLevel))
+	}
+	return append(opts, kgo.ProducerBatchCompression(codec))
 }
 
 // Produce writes recs, all of one topic, and waits until each is stored or has failed.
@@ -402,4 +407,16 @@ func (c *call) reset() {
 	if cap(c.recs) > callRecordsKept {
 		c.recs, c.todo = nil, nil
 	}
+}
+
+// goLevel is a level as Java counts it in the numbers of the Go codec.
+// Source: lz4.CompressionLevel of pierrec/lz4, zstd.EncoderLevelFromZstd of klauspost/compress.
+func goLevel(codec string, level int) int {
+	switch codec {
+	case "lz4":
+		return 1 << (8 + min(max(level, 1), 9))
+	case "zstd":
+		return int(zstd.EncoderLevelFromZstd(level))
+	}
+	return level
 }

@@ -167,11 +167,23 @@ func (s *settings) producerConfig(brokers []string) kafkaclient.ProducerConfig {
 	cfg.MaxRecordBytes = int(get("max.request.size").number)
 	cfg.MaxBlock = millis(get("max.block.ms"))
 	cfg.Compression = strings.ToLower(get("compression.type").text)
+	cfg.CompressionLevel = s.compressionLevel(cfg.Compression)
 	cfg.MaxInFlight = int(get("max.in.flight.requests.per.connection").number)
 	cfg.RoundRobin = s.roundRobin()
 	cfg.Idempotent = s.idempotent(cfg)
 	cfg.DeliveryTimeout = s.deliveryTimeout(cfg)
 	return cfg
+}
+
+// compressionLevel is that of the codec in use; 0: its own.
+func (s *settings) compressionLevel(codec string) int {
+	if codec != "gzip" && codec != "lz4" && codec != "zstd" {
+		return 0
+	}
+	if v, key := s.client("producer.", "compression."+codec+".level"); key != "" {
+		return int(v.number)
+	}
+	return 0
 }
 
 // idempotent decides enable.idempotence: on, unless the user or acks says otherwise.

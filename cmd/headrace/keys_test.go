@@ -112,6 +112,12 @@ func TestDefaults(t *testing.T) {
 			}
 		}
 	}
+	for _, row := range clientKeys() {
+		some := slices.ContainsFunc(clients, func(layer struct{ prefix, letter string }) bool { return seen[layer.prefix+row.name] })
+		if !strings.HasSuffix(row.name, ".*") && !some {
+			t.Errorf("%s has no line in testdata/keys.tsv, with any of its prefixes", row.name)
+		}
+	}
 }
 
 func TestRowsStandOnce(t *testing.T) {
