@@ -18,19 +18,20 @@ import (
 var rooms = map[string][]string{
 	// floor 5
 	"cmd/headrace": {
-		"server", "handlers", "batch/sink", "emulate", "check", "kafkaclient", "kinesisclient",
+		"server", "handlers", "peers", "batch/sink", "emulate", "check", "kafkaclient", "kinesisclient",
 		"record", "rawjson", "properties", "openapi", "embedded", "lake/store", "lake/sql", "stream", "keystore", "jaas", "schema",
 	},
 	// floor 4
 	"server": {"handlers", "openapi", "keystore", "properties"},
 	// floor 3: these do not know each other
-	"handlers":   {"kafkaclient", "kinesisclient", "record", "rawjson", "properties", "openapi", "schema"},
+	"handlers":   {"peers", "kafkaclient", "kinesisclient", "record", "rawjson", "properties", "openapi", "schema"},
 	"check":      {"kafkaclient", "kinesisclient", "lake/store", "record", "jaas"},
 	"batch/sink": {"kafkaclient", "lake/store", "record", "rawjson", "properties"},
 	"stream":     {"kinesisclient", "lake/store", "lake/delta", "lake/sql", "properties"},
 	"emulate":    {}, // knows only URLs
 	// floor 2
 	"kafkaclient":   {"record", "keystore", "jaas"},
+	"peers":         {},
 	"kinesisclient": {"record", "rawjson"},
 	// floor 1
 	"record":     {},

@@ -15,6 +15,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"headrace/kafkaclient"
+	"headrace/peers"
 )
 
 // ConsumersConfig is what the routes under /consumers go by. Start from DefaultConsumersConfig.
@@ -52,6 +53,7 @@ type Consumers struct {
 	budget    *Budget
 	maxBody   int64
 	log       *slog.Logger
+	peers     *peers.Peers                 // nil: this is the only replica
 	baseURL   func(r *http.Request) string // of Handlers
 	answers   sync.Pool                    // of *recordsAnswer
 }
@@ -64,6 +66,9 @@ func NewConsumers(cfg ConsumersConfig, instances *kafkaclient.Instances, budget 
 	return c
 }
 
+// WithPeers lets calls go to the replica that has the instance. Call it before the routes are added.
+func (c *Consumers) WithPeers(p *peers.Peers) { c.peers = p }
+
 // mount adds the routes, in the order of the contract.
 func (c *Consumers) mount(h *Handlers, r chi.Router) {
 	c.baseURL = h.baseURL
@@ -71,13 +76,13 @@ func (c *Consumers) mount(h *Handlers, r chi.Router) {
 	route := func(path string, get, post, del consumerCall) {
 		var m methods
 		if get != nil {
-			m.get = h.consumer(get)
+			m.get = h.consumer(c, get)
 		}
 		if post != nil {
-			m.post = h.consumer(post)
+			m.post = h.consumer(c, post)
 		}
 		if del != nil {
-			m.delete = h.consumer(del)
+			m.delete = h.consumer(c, del)
 		}
 		h.resource(r, path, m)
 	}
@@ -96,14 +101,14 @@ func (c *Consumers) mount(h *Handlers, r chi.Router) {
 type consumerCall func(w http.ResponseWriter, r *http.Request, answer string) error
 
 // consumer is v2 for the routes under /consumers, which take and give more media types.
-func (h *Handlers) consumer(fn consumerCall) http.HandlerFunc {
-	return h.negotiated(consumerTypes, func(w http.ResponseWriter, r *http.Request, chosen accepted) error {
+func (h *Handlers) consumer(c *Consumers, fn consumerCall) http.HandlerFunc {
+	return h.negotiated(c, consumerTypes, func(w http.ResponseWriter, r *http.Request, chosen accepted) error {
 		return fn(w, r, chosen.answer)
 	})
 }
 
 // negotiated answers with fn once the request's media types pass.
-func (h *Handlers) negotiated(types []producible, fn func(http.ResponseWriter, *http.Request, accepted) error) http.HandlerFunc {
+func (h *Handlers) negotiated(c *Consumers, types []producible, fn func(http.ResponseWriter, *http.Request, accepted) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := acceptsConsumerBody(r); err != nil {
 			h.writeError(w, r, h.errorType(r), err)
@@ -114,7 +119,12 @@ func (h *Handlers) negotiated(types []producible, fn func(http.ResponseWriter, *
 			h.writeError(w, r, "", errNotAcceptable)
 			return
 		}
-		if err := fn(w, r, chosen); err != nil {
+		own, done, err := c.passOn(w, r)
+		if err == nil && !done {
+			err = fn(w, own, chosen)
+		}
+		if err != nil {
+			c.missing(w, r, err)
 			h.writeError(w, r, chosen.answer, err)
 		}
 	}
@@ -134,7 +144,7 @@ func acceptsConsumerBody(r *http.Request) error {
 
 // find returns the instance of the path.
 func (c *Consumers) find(r *http.Request) (*kafkaclient.Instance, error) {
-	return c.instances.Find(pathParam(r, "group"), pathParam(r, "instance"))
+	return c.instances.Find(pathParam(r, "group"), c.instanceName(r))
 }
 
 // create makes an instance (contract: kafka-rest-v2.md §4.2).
@@ -155,7 +165,10 @@ func (c *Consumers) create(w http.ResponseWriter, r *http.Request, answer string
 		return err
 	}
 	spec.Format = string(f)
-	if c.instances.Has(spec.Group, spec.Name) {
+	if c.peers != nil {
+		spec.Name, _ = c.peers.Split(spec.Name)
+	}
+	if c.instances.Has(spec.Group, spec.Name) || asked.instance() != "" && c.taken(r, spec.Group, spec.Name) {
 		return kafkaclient.ErrInstanceExists
 	}
 	if f.hasSchema() && c.cfg.DecodeSchema == nil {
@@ -171,7 +184,7 @@ func (c *Consumers) create(w http.ResponseWriter, r *http.Request, answer string
 	if err != nil {
 		return err
 	}
-	name := i.Spec().Name
+	name := c.shownName(i.Spec().Name)
 	body := append([]byte(nil), `{"instance_id":`...)
 	body = appendString(body, name)
 	body = append(body, `,"base_uri":`...)
@@ -182,6 +195,9 @@ func (c *Consumers) create(w http.ResponseWriter, r *http.Request, answer string
 
 // base is the URL that clients reach this server by.
 func (c *Consumers) base(r *http.Request) string {
+	if base, ok := r.Context().Value(peerBase{}).(string); ok {
+		return base
+	}
 	if c.cfg.BaseURL != "" {
 		return c.cfg.BaseURL
 	}
@@ -228,7 +244,7 @@ func parseAutoCommit(text string) (bool, error) {
 
 // remove deletes an instance.
 func (c *Consumers) remove(w http.ResponseWriter, r *http.Request, _ string) error {
-	if err := c.instances.Delete(r.Context(), pathParam(r, "group"), pathParam(r, "instance")); err != nil {
+	if err := c.instances.Delete(r.Context(), pathParam(r, "group"), c.instanceName(r)); err != nil {
 		return err
 	}
 	return noContent(w)

@@ -22,7 +22,7 @@ var errFormatMismatch = &apiError{http.StatusNotAcceptable, 40601, "The requeste
 // records answers GET …/records: an array of records, or an event stream (contract:
 // kafka-rest-v2.md §4.8).
 func (h *Handlers) records(c *Consumers) http.HandlerFunc {
-	return h.negotiated(recordTypes, c.read)
+	return h.negotiated(c, recordTypes, c.read)
 }
 
 func (c *Consumers) read(w http.ResponseWriter, r *http.Request, chosen accepted) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"headrace/kafkaclient"
+	"headrace/peers"
 	"headrace/rawjson"
 )
 
@@ -217,8 +218,12 @@ func consumerError(err error) *apiError {
 		oversize    *kafkaclient.OversizeError
 		nowhere     *kafkaclient.NoOffsetError
 		pattern     *kafkaclient.PatternError
+		down        *peers.DownError
 	)
 	switch {
+	case errors.As(err, &down):
+		return &apiError{http.StatusNotFound, 40403, "Consumer instance not found. It is gone: " + down.Error() +
+			". Make it anew with POST /consumers/{group} and subscribe: reads go on at the committed offsets."}
 	case errors.Is(err, kafkaclient.ErrNoInstance):
 		return &apiError{http.StatusNotFound, 40403, "Consumer instance not found."}
 	case errors.Is(err, kafkaclient.ErrInstanceExists):

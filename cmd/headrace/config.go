@@ -15,6 +15,7 @@ import (
 	"headrace/handlers"
 	"headrace/kafkaclient"
 	"headrace/kinesisclient"
+	"headrace/peers"
 	"headrace/properties"
 	"headrace/schema"
 	"headrace/server"
@@ -31,6 +32,7 @@ type config struct {
 	consumer  kafkaclient.Config // for the sinks, which add the rest themselves
 	instances kafkaclient.InstancesConfig
 	consumers handlers.ConsumersConfig
+	peers     peers.Config
 	kinesis   kinesisclient.Config
 	schema    schema.Config
 	level     slog.Level

@@ -30,6 +30,7 @@ func (s *settings) build() config {
 		level:     s.level,
 		wait:      s.wait,
 	}
+	cfg.peers = s.peersConfig(cfg.server.Listeners)
 	return cfg
 }
 

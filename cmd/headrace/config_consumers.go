@@ -6,6 +6,8 @@ import (
 
 	"headrace/handlers"
 	"headrace/kafkaclient"
+	"headrace/peers"
+	"headrace/server"
 )
 
 // instancesConfig fills what consumer instances have in common.
@@ -98,4 +100,21 @@ func (s *settings) baseURL() string {
 		s.fault("%s: invalid value %q for configuration %s: expected a URL such as https://api.example.com/prod", s.at(key), base, key)
 	}
 	return base
+}
+
+// peersConfig reads who the replicas are; none: this is the only one.
+func (s *settings) peersConfig(listeners []server.Listener) peers.Config {
+	cfg := peers.DefaultConfig()
+	cfg.Peers = s.value("headrace.peers").list
+	cfg.Secret = s.value("headrace.peers.secret").text
+	cfg.Self = s.value("headrace.peers.self").text
+	for _, listener := range listeners {
+		if u, err := url.Parse(listener.URL()); err == nil {
+			cfg.Ports = append(cfg.Ports, u.Port())
+		}
+	}
+	for _, err := range splitErrors(cfg.Validate()) {
+		s.fault("%s: %v", s.at("headrace.peers"), err)
+	}
+	return cfg
 }

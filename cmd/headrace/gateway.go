@@ -15,6 +15,7 @@ import (
 	"headrace/handlers"
 	"headrace/kafkaclient"
 	"headrace/kinesisclient"
+	"headrace/peers"
 	"headrace/schema"
 	"headrace/server"
 )
@@ -29,6 +30,7 @@ type gateway struct {
 	producer  *kafkaclient.Producer
 	admin     *kafkaclient.Admin
 	instances *kafkaclient.Instances // nil: no v2
+	peers     *peers.Peers           // nil: the only replica
 	kinesis   *kinesisclient.Client  // nil: no such routes
 	schemas   *schema.Schemas
 	drain     time.Duration       // longest wait for buffered records at the end
@@ -78,7 +80,14 @@ func newGateway(ctx context.Context, cfg config, log *slog.Logger, reg *promethe
 				return text, err
 			}
 		}
-		api.WithConsumers(handlers.NewConsumers(cfg.consumers, g.instances, budget, cfg.handlers.MaxRequestBytes, log))
+		consumers := handlers.NewConsumers(cfg.consumers, g.instances, budget, cfg.handlers.MaxRequestBytes, log)
+		if len(cfg.peers.Peers) > 0 {
+			if g.peers, err = peers.New(ctx, cfg.peers, log); err != nil {
+				return nil, errors.Join(err, g.close(ctx))
+			}
+			consumers.WithPeers(g.peers)
+		}
+		api.WithConsumers(consumers)
 	}
 	b := thisBuild()
 	version := server.Version{Version: b.version, Commit: b.revision, GoVersion: b.goVersion}
@@ -166,6 +175,9 @@ func (g *gateway) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(g.drain, time.Second))
 	defer cancel()
 	var err error
+	if g.peers != nil {
+		g.peers.Close()
+	}
 	if g.instances != nil {
 		err = g.instances.Close(ctx)
 	}
