@@ -189,8 +189,13 @@ func (a *newACL) complete() (kafkaclient.ACL, error) {
 		name  string
 		value *string
 	}{
-		{"resourceType", a.resourceType}, {"resourceName", a.resourceName}, {"patternType", a.patternType}, {"principal", a.principal},
-		{"host", a.host}, {"operation", a.operation}, {"permission", a.permission},
+		{"resourceType", a.resourceType},
+		{"resourceName", a.resourceName},
+		{"patternType", a.patternType},
+		{"principal", a.principal},
+		{"host", a.host},
+		{"operation", a.operation},
+		{"permission", a.permission},
 	} {
 		if m.value == nil {
 			return kafkaclient.ACL{}, nullMember("CreateAclRequest", m.name)

@@ -50,7 +50,7 @@ func (t *topicsTool) described(ctx context.Context) (names []string, err error) 
 		topics, err = t.admin.AllTopics(ctx, false)
 		topics = slices.DeleteFunc(topics, func(topic kafkaclient.Topic) bool { return topicIDText(topic.ID) != t.topicID })
 		if err == nil && len(topics) == 0 && !t.ifExists {
-			err = fmt.Errorf("TopicId '%s' does not exist as expected", t.topicID) //nolint:staticcheck // the Java tool's words
+			err = fmt.Errorf("TopicId '%s' does not exist as expected", t.topicID)
 		}
 	}
 	for _, topic := range topics {
