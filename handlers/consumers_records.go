@@ -212,7 +212,9 @@ func (e *recordEncoder) decode(rec *record.Record, part string, data []byte) (ou
 	if err != nil {
 		var never *schema.DataError
 		if !errors.As(err, &never) {
-			return nil, false, err // the registry does not answer, say: another read may succeed
+			// The registry does not answer, say: another read may succeed. The reference's client has one
+			// code for all that it cannot read (contract: kafka-rest-v2.md §4.9).
+			return nil, false, &apiError{http.StatusRequestTimeout, 40801, err.Error()}
 		}
 		if e.onUndecodable == "base64" {
 			return data, false, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"headrace/record"
@@ -131,7 +132,7 @@ func (e *encoder) encode(codec *schema.Codec, text []byte) ([]byte, error) {
 		return nil, nil
 	case len(out) <= cap(room):
 		e.buf = e.buf[:len(e.buf)+len(out)]
-		return out[:len(out):len(out)], nil
+		return slices.Clip(out), nil
 	}
 	return out, e.body.grow(int64(len(out))) // it did not fit: the bytes are elsewhere
 }
@@ -139,7 +140,7 @@ func (e *encoder) encode(codec *schema.Codec, text []byte) ([]byte, error) {
 // schemaError is what a client may see of an error of the schema room; nil when err is none
 // (contract: kafka-rest-v2.md §1.5).
 func schemaError(err error) *apiError {
-	switch fault := schema.Fault(err).(type) {
+	switch fault := schema.Fault(err).(type) { //nolint:errorlint // Fault has unwrapped it
 	case *schema.PayloadError, *schema.QueryError:
 		return &apiError{http.StatusBadRequest, http.StatusBadRequest, "Bad Request: " + fault.Error()}
 	case *schema.InvalidSchemaError:

@@ -87,11 +87,10 @@ func (n *avroNode) encode(dst []byte, c *cursor) ([]byte, error) {
 func appendLong(dst []byte, n int64) []byte { return binary.AppendVarint(dst, n) }
 
 func encodeInteger(dst []byte, c *cursor, name string, bits int) ([]byte, error) {
-	at := c.pos
 	if c.token() != "VALUE_NUMBER_INT" {
 		return dst, c.expected(name)
 	}
-	at = c.pos
+	at := c.pos
 	text := c.number()
 	if n, ok := smallInteger(text); ok {
 		return appendLong(dst, n), nil

@@ -37,7 +37,7 @@ func TestAvroBytes(t *testing.T) {
 		t.Fatalf("got %x, %v\nwant %s", got, err, want)
 	}
 	back, err := c.decode(nil, got)
-	if text := strings.Replace(strings.Replace(value, `\u00ff`, "ÿ", 1), `"id":-3`, `"id":-3`, 1); err != nil || string(back) != text {
+	if text := strings.Replace(value, `\u00ff`, "ÿ", 1); err != nil || string(back) != text {
 		t.Errorf("back: %s, %v\nwant %s", back, err, text)
 	}
 	// Members in any order, unknown ones between, the last of two, white space: the same bytes.

@@ -34,9 +34,10 @@ type entry[K comparable, V any] struct {
 
 // load is one loading under way.
 type load[V any] struct {
-	done  chan struct{}
-	value V
-	err   error
+	done   chan struct{}
+	cancel context.CancelFunc
+	value  V
+	err    error
 }
 
 func newCache[K comparable, V any](limit int64, faultAge, timeout time.Duration, m *metrics) *cache[K, V] {
@@ -56,15 +57,13 @@ func (c *cache[K, V]) get(ctx context.Context, key K, fn func(context.Context) (
 	}
 	l, running := c.loading[key]
 	if !running {
-		l = &load[V]{done: make(chan struct{})}
-		c.loading[key] = l
-		c.loads.Add(1)
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.timeout)
-		go func() {
-			defer c.loads.Done()
+		l = &load[V]{done: make(chan struct{}), cancel: cancel}
+		c.loading[key] = l
+		c.loads.Go(func() {
 			defer cancel()
-			c.finish(key, l, own, fn)
-		}()
+			c.finish(own, key, l, fn)
+		})
 	}
 	c.mu.Unlock()
 	select {
@@ -91,7 +90,7 @@ func (c *cache[K, V]) kept(key K) (*entry[K, V], bool) {
 	return e, true
 }
 
-func (c *cache[K, V]) finish(key K, l *load[V], ctx context.Context, fn func(context.Context) (V, int64, error)) {
+func (c *cache[K, V]) finish(ctx context.Context, key K, l *load[V], fn func(context.Context) (V, int64, error)) {
 	var bytes int64
 	l.value, bytes, l.err = fn(ctx)
 	c.mu.Lock()
@@ -137,5 +136,12 @@ func (c *cache[K, V]) grow(n int64) {
 	c.metrics.cacheBytes.Add(float64(n))
 }
 
-// wait returns when no load is under way.
-func (c *cache[K, V]) wait() { c.loads.Wait() }
+// close ends all loads and waits for them.
+func (c *cache[K, V]) close() {
+	c.mu.Lock()
+	for _, l := range c.loading {
+		l.cancel()
+	}
+	c.mu.Unlock()
+	c.loads.Wait()
+}

@@ -121,7 +121,7 @@ func foreign(t *testing.T, s *Schemas, count int) {
 			c := foreignCase{Format: m.format, Topic: topic, Data: hex.EncodeToString(data)}
 			if p, ok := codec.codec.(*protoCodec); ok {
 				file := protodesc.ToFileDescriptorProto(p.file)
-				file.Name = proto.String(fmt.Sprintf("case%d.proto", seed))
+				file.Name = new(fmt.Sprintf("case%d.proto", seed))
 				raw, err := proto.Marshal(file)
 				if err != nil {
 					t.Fatal(err)

@@ -26,8 +26,10 @@ var fuzzSchemas = []string{
 // reads the same from our bytes.
 func FuzzAvroEncode(f *testing.F) {
 	for i := range fuzzSchemas {
-		for _, text := range []string{`{"id":-3,"tag":{"string":"é"},"blob":"a\u00ff","hash":"\u0000ÿ","kind":"B","at":{"long":1},"list":[1,-64,64],"map":{"x":null},"ok":true}`,
-			`"x\ud83d\ude00"`, `1.5e-3`, `-7`, `null`, `{"string":"x"}`, `{"array":["\u00ff"]}`, `{"next":{"L":{"v":1,"next":null}},"v":2,"v":3}`, `{"a":[null,{"F":"abc"}]}`, `[null,null]`} {
+		for _, text := range []string{
+			`{"id":-3,"tag":{"string":"é"},"blob":"a\u00ff","hash":"\u0000ÿ","kind":"B","at":{"long":1},"list":[1,-64,64],"map":{"x":null},"ok":true}`,
+			`"x\ud83d\ude00"`, `1.5e-3`, `-7`, `null`, `{"string":"x"}`, `{"array":["\u00ff"]}`, `{"next":{"L":{"v":1,"next":null}},"v":2,"v":3}`, `{"a":[null,{"F":"abc"}]}`, `[null,null]`,
+		} {
 			f.Add(i, []byte(text))
 		}
 	}

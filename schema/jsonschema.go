@@ -175,11 +175,11 @@ func misfitText(err *jsonschema.ValidationError) string {
 		if len(e.Causes) > 0 || len(reasons) > shownMisfits {
 			return
 		}
-		where := "#"
+		where := []string{"#"}
 		for _, token := range e.InstanceLocation {
-			where += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(token)
+			where = append(where, strings.NewReplacer("~", "~0", "/", "~1").Replace(token))
 		}
-		reasons = append(reasons, shortened(where+": "+e.ErrorKind.LocalizedString(printer)))
+		reasons = append(reasons, shortened(strings.Join(where, "/")+": "+e.ErrorKind.LocalizedString(printer)))
 	}
 	walk(err)
 	if len(reasons) > shownMisfits {

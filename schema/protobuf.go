@@ -77,7 +77,7 @@ func (f protoSources) FindFileByPath(path string) (protocompile.SearchResult, er
 	if data, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text)); err == nil {
 		file := &descriptorpb.FileDescriptorProto{}
 		if proto.Unmarshal(data, file) == nil && file.Name != nil {
-			file.Name = proto.String(path)
+			file.Name = new(path)
 			return protocompile.SearchResult{Proto: file}, nil
 		}
 	}

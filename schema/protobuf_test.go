@@ -37,9 +37,11 @@ func TestProtobufBytes(t *testing.T) {
 		{`{}`, "", `{"pinId":"0","tag":"","kind":"NONE","ns":[],"subs":{},"blob":"","d":0,"u":"0"}`},
 		{`{"pinId":"7","tag":"x"}`, "0807120178", `{"pinId":"7","tag":"x","kind":"NONE","ns":[],"subs":{},"blob":"","d":0,"u":"0"}`},
 		{`{"pin_id":7,"kind":1,"opt":0}`, "080718014000", `{"pinId":"7","tag":"","kind":"SOME","ns":[],"subs":{},"opt":0,"blob":"","d":0,"u":"0"}`},
-		{`{"kind":"SOME","ns":["1",2],"at":"1970-01-01T00:00:01Z","maybe":5,"b":false,"d":"NaN"}`,
+		{
+			`{"kind":"SOME","ns":["1",2],"at":"1970-01-01T00:00:01Z","maybe":5,"b":false,"d":"NaN"}`,
 			"180122020102320208013a020805" + "61010000000000f87f" + "5800",
-			`{"pinId":"0","tag":"","kind":"SOME","ns":[1,2],"subs":{},"at":"1970-01-01T00:00:01Z","maybe":5,"blob":"","b":false,"d":"NaN","u":"0"}`},
+			`{"pinId":"0","tag":"","kind":"SOME","ns":[1,2],"subs":{},"at":"1970-01-01T00:00:01Z","maybe":5,"blob":"","b":false,"d":"NaN","u":"0"}`,
+		},
 	} {
 		got, err := c.encode(nil, []byte(tt.value))
 		if err != nil || hex.EncodeToString(got) != tt.want {

@@ -87,9 +87,12 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Schemas, err
 // On reports whether there is a registry to ask.
 func (s *Schemas) On() bool { return s.registry != nil }
 
-// Close closes idle connections.
+// Close ends what is being loaded and closes the connections.
 func (s *Schemas) Close() {
 	if s.registry != nil {
+		s.latest.close()
+		s.codecs.close()
+		s.compiled.close()
 		s.registry.close()
 	}
 }
@@ -105,7 +108,6 @@ type codecKey struct {
 
 type latestKey struct {
 	subject string
-	format  Format
 	second  int64
 }
 

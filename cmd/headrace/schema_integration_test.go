@@ -19,12 +19,18 @@ func TestSchemasBothWays(t *testing.T) {
 	broker, registry, python := svc.Need(t, "HEADRACE_TEST_KAFKA"), svc.Need(t, "HEADRACE_TEST_REGISTRY"), svc.Need(t, "HEADRACE_TEST_PYTHON")
 	s := startServe(t, "bootstrap.servers="+broker+"\nkinesis.enable=false\nschema.registry.url=http://127.0.0.1:1,"+registry+"\n")
 	for _, tt := range []struct{ format, schema, value, python, first, second string }{
-		{"avro", `{"type":"record","name":"Pin","namespace":"test","fields":[{"name":"id","type":"long"},{"name":"tag","type":["null","string"],"default":null}]}`,
-			`{"id":7,"tag":{"string":"ü"}}`, `{"id":7,"tag":"ü"}`, `{"id":7,"tag":{"string":"ü"}}`, `{"id":8,"tag":{"string":"from Python"}}`},
-		{"jsonschema", `{"$schema":"http://json-schema.org/draft-07/schema#","title":"Pin","type":"object","properties":{"id":{"type":"integer"},"tag":{"type":"string"}},"required":["id"]}`,
-			`{"id": 7, "tag": "ü"}`, `{"id":7,"tag":"ü"}`, `{"id":7,"tag":"ü"}`, `{"id":8,"tag":"from Python"}`},
-		{"protobuf", `syntax = "proto3"; package test; message Pin { int64 id = 1; string tag = 2; }`,
-			`{"id":"7","tag":"ü"}`, `{"id":"7","tag":"ü"}`, `{"id":"7","tag":"ü"}`, `{"id":"8","tag":"from Python"}`},
+		{
+			"avro", `{"type":"record","name":"Pin","namespace":"test","fields":[{"name":"id","type":"long"},{"name":"tag","type":["null","string"],"default":null}]}`,
+			`{"id":7,"tag":{"string":"ü"}}`, `{"id":7,"tag":"ü"}`, `{"id":7,"tag":{"string":"ü"}}`, `{"id":8,"tag":{"string":"from Python"}}`,
+		},
+		{
+			"jsonschema", `{"$schema":"http://json-schema.org/draft-07/schema#","title":"Pin","type":"object","properties":{"id":{"type":"integer"},"tag":{"type":"string"}},"required":["id"]}`,
+			`{"id": 7, "tag": "ü"}`, `{"id":7,"tag":"ü"}`, `{"id":7,"tag":"ü"}`, `{"id":8,"tag":"from Python"}`,
+		},
+		{
+			"protobuf", `syntax = "proto3"; package test; message Pin { int64 id = 1; string tag = 2; }`,
+			`{"id":"7","tag":"ü"}`, `{"id":"7","tag":"ü"}`, `{"id":"7","tag":"ü"}`, `{"id":"8","tag":"from Python"}`,
+		},
 	} {
 		t.Run(tt.format, func(t *testing.T) {
 			topic := fmt.Sprintf("schema-%s-%d", tt.format, time.Now().UnixNano())
@@ -86,8 +92,10 @@ func TestRealRegistryFaults(t *testing.T) {
 	}
 	_ = res.Body.Close()
 	for _, tt := range []struct{ name, body, want string }{
-		{"an incompatible schema", `{"value_schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":\"int\"},{\"name\":\"b\",\"type\":\"int\"}]}","records":[{"value":{"a":1,"b":2}}]}`,
-			"Error serializing message. Error when registering schema. format = AVRO, subject = " + topic + "-value, schema = "},
+		{
+			"an incompatible schema", `{"value_schema":"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":\"int\"},{\"name\":\"b\",\"type\":\"int\"}]}","records":[{"value":{"a":1,"b":2}}]}`,
+			"Error serializing message. Error when registering schema. format = AVRO, subject = " + topic + "-value, schema = ",
+		},
 		{"an id that is nowhere", `{"value_schema_id":99999999,"records":[{"value":{"a":1}}]}`, "Error serializing message. Error when fetching schema by id. schemaId = 99999999\n"},
 	} {
 		var answer struct {
