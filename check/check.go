@@ -235,3 +235,11 @@ func list(names []string) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// count is a number of things: "1 topic", "2 topics".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -79,7 +79,7 @@ func (d *doctor) loggedIn() []Result {
 	if sasl := d.cfg.Kafka.Login.SASL; sasl != nil {
 		how += " " + sasl.Mechanism
 	}
-	return ok("%d brokers, by %s", len(d.survey.Nodes), how)
+	return ok("%s, by %s", count(len(d.survey.Nodes), "broker"), how)
 }
 
 // advertised dials the brokers where the cluster says they are, which clients do after the first answer.
@@ -150,7 +150,7 @@ func (d *doctor) rights(context.Context) []Result {
 		return skipped("the brokers do not tell rights")
 	}
 	topics, groups := d.wanted()
-	return ok("nothing is missing on the cluster, %d topics and %d groups", len(topics), len(groups))
+	return ok("nothing is missing on the cluster, %s and %s", count(len(topics), "topic"), count(len(groups), "group"))
 }
 
 // needOn are the rights needed on a topic that was asked for; nil for another.
@@ -245,7 +245,7 @@ func (d *doctor) region() string {
 func (d *doctor) topics(ctx context.Context) []Result {
 	topics, _ := d.wanted()
 	if len(topics) == 0 {
-		return ok("%d topics are visible; --topic NAME looks closer", len(d.survey.Topics))
+		return ok("%s visible; --topic NAME looks closer", count(len(d.survey.Topics), "topic"))
 	}
 	var results []Result
 	for _, t := range d.survey.Topics {
@@ -272,7 +272,7 @@ func (d *doctor) topic(ctx context.Context, t kafkaclient.TopicSurvey) []Result 
 		return failed("kafka-topics.sh --bootstrap-server "+d.cfg.Kafka.Brokers[0]+" --describe --unavailable-partitions",
 			"%d of %d partitions of topic %s have no leader: their records will fail", t.Leaderless, t.Partitions, t.Name)
 	}
-	return ok("topic %s has %d partitions, all with a leader", t.Name, t.Partitions)
+	return ok("topic %s has %s, all with a leader", t.Name, count(t.Partitions, "partition"))
 }
 
 func (d *doctor) missingTopic(ctx context.Context, name string) []Result {

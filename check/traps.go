@@ -34,7 +34,7 @@ func (d *doctor) config(context.Context) []Result {
 		}
 	}
 	if len(results) == 0 {
-		return ok("%d keys are given, nothing is odd about them", len(d.cfg.Given))
+		return ok("%s given, nothing is odd about them", count(len(d.cfg.Given), "key"))
 	}
 	return results
 }

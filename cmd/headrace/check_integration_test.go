@@ -72,14 +72,14 @@ func TestCheckOfLogins(t *testing.T) {
 		code       int
 		want       []string
 	}{
-		{"PLAIN", 2, plain("alice-secret"), "", "", "", exitDone, []string{"ok       login          1 brokers, by SASL_SSL PLAIN"}},
+		{"PLAIN", 2, plain("alice-secret"), "", "", "", exitDone, []string{"ok       login          1 broker, by SASL_SSL PLAIN"}},
 		{"PLAIN, a wrong password", 2, plain(canary), "", "", "", exitFailed, []string{`failed   login          the broker refuses user "alice" by PLAIN`, "correct username and password in client.sasl.jaas.config"}},
 		{"no certificate", 3, "client.security.protocol=SSL", "", "", "", exitFailed, []string{"failed   api versions", "wants a client certificate and none is configured", "client.ssl.keystore.location"}},
 		{"no login", 2, "client.security.protocol=SSL", "", "", "", exitFailed, []string{"failed   login", "wants a login, and none is configured"}},
 		{"plaintext at a TLS port", 2, "", "", "", "", exitFailed, []string{"failed   api versions", "does not take unencrypted connections"}},
 		{"TLS at a plaintext port", 0, "client.security.protocol=SSL", "", "", "", exitFailed, []string{"failed   tls", "does not speak TLS"}},
 		{"IAM, not all rights", 5, iam + ";", user, "AKIACHECK" + serial, canary + "-check", exitFailed, []string{
-			"ok       login          1 brokers, by SASL_SSL AWS_MSK_IAM", "ok       aws            the login to Kafka goes as " + user,
+			"ok       login          1 broker, by SASL_SSL AWS_MSK_IAM", "ok       aws            the login to Kafka goes as " + user,
 			"failed   rights         the login lacks kafka-cluster:WriteData on the topic " + topic, `"Action":["kafka-cluster:WriteData"]`,
 		}},
 		{"IAM without Connect", 5, iam + ";", denied, "AKIADENY" + serial, canary + "-deny", exitFailed, []string{"failed   login          the broker denies access to " + denied, "allow it kafka-cluster:Connect on the cluster"}},

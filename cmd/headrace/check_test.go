@@ -52,7 +52,7 @@ store.url=file://`+bucket+"\n"), 0o600)
 		code int
 		want []string
 	}{
-		{"all is well", good, []string{"--topic", "orders", "--sink", connector}, exitDone, []string{"ok       login          1 brokers, by PLAINTEXT\n", "ok       s3             bucket lake is there\n", "skipped  tls "}},
+		{"all is well", good, []string{"--topic", "orders", "--sink", connector}, exitDone, []string{"ok       login          1 broker, by PLAINTEXT\n", "ok       s3             bucket lake is there\n", "skipped  tls "}},
 		{"a topic is missing", good, []string{"--topic", "clicks"}, exitDone, []string{"warning  topics         topic clicks does not exist", "\n           next:        headrace topics --bootstrap-server "}},
 		{"nothing listens", "bootstrap.servers=127.0.0.1:1\n", nil, exitFailed, []string{"failed   tcp            nothing listens on 127.0.0.1:1"}},
 		{"the configuration is wrong", good + "port=x\n", nil, exitUsage, []string{"failed   config         kafka-rest.properties:2: invalid value \"x\" for configuration port", "ok       tcp "}},
