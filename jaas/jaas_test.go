@@ -18,8 +18,10 @@ func TestParse(t *testing.T) {
 		{"bare values", plain + ` required username=alice password=s3cret;`, Entry{plain, "required", map[string]string{"username": "alice", "password": "s3cret"}}},
 		{"no options", "software.amazon.msk.auth.iam.IAMLoginModule required;", Entry{"software.amazon.msk.auth.iam.IAMLoginModule", "required", map[string]string{}}},
 		{"white space anywhere", "  " + plain + "\n\tSufficient\n username = alice\n password\n=\n'x y' ; ", Entry{plain, "sufficient", map[string]string{"username": "alice", "password": "x y"}}},
-		{"a role", `software.amazon.msk.auth.iam.IAMLoginModule required awsRoleArn="arn:aws:iam::123456789012:role/r" awsStsRegion="eu-west-1";`,
-			Entry{"software.amazon.msk.auth.iam.IAMLoginModule", "required", map[string]string{"awsRoleArn": "arn:aws:iam::123456789012:role/r", "awsStsRegion": "eu-west-1"}}},
+		{
+			"a role", `software.amazon.msk.auth.iam.IAMLoginModule required awsRoleArn="arn:aws:iam::123456789012:role/r" awsStsRegion="eu-west-1";`,
+			Entry{"software.amazon.msk.auth.iam.IAMLoginModule", "required", map[string]string{"awsRoleArn": "arn:aws:iam::123456789012:role/r", "awsStsRegion": "eu-west-1"}},
+		},
 		{"a bare role", `M required awsRoleArn=arn:aws:iam::123456789012:role/a.b_c@d,e+f-g;`, Entry{"M", "required", map[string]string{"awsRoleArn": "arn:aws:iam::123456789012:role/a.b_c@d,e+f-g"}}},
 		{"marks inside quotes", `M optional a=";={}" b='"';`, Entry{"M", "optional", map[string]string{"a": ";={}", "b": `"`}}},
 		{"escapes as of Java", `M required a="\101\n\q\477";`, Entry{"M", "required", map[string]string{"a": "A\nq'7"}}},

@@ -139,8 +139,10 @@ func (c Config) dialFinding(_ context.Context, err error) (Finding, bool) {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return Finding{KindUnreachable, fmt.Sprintf("there is no route to %s", connect.Address), "check the address in bootstrap.servers, and this machine's network"}, true
 	case isTimeout(err):
-		return Finding{KindTimeout, fmt.Sprintf("%s does not answer at all (waited %s)", connect.Address, connect.Waited.Round(100*time.Millisecond)),
-			"let the brokers' security group or firewall admit this machine on port " + port}, true
+		return Finding{
+			KindTimeout, fmt.Sprintf("%s does not answer at all (waited %s)", connect.Address, connect.Waited.Round(100*time.Millisecond)),
+			"let the brokers' security group or firewall admit this machine on port " + port,
+		}, true
 	}
 	return Finding{KindUnreachable, connect.Error(), "check bootstrap.servers"}, true
 }
@@ -165,22 +167,30 @@ func (c Config) tlsFinding(_ context.Context, err error) (Finding, bool) {
 	during := errors.As(err, &connect) && connect.Stage == StageTLS
 	switch {
 	case errors.As(err, &name):
-		return Finding{KindTLSName, fmt.Sprintf("the certificate of %s is for other names (%s)", address, certNames(name.Certificate)),
-			"use one of these names in bootstrap.servers and the brokers' advertised.listeners, or empty ssl.endpoint.identification.algorithm to check no names"}, true
+		return Finding{
+			KindTLSName, fmt.Sprintf("the certificate of %s is for other names (%s)", address, certNames(name.Certificate)),
+			"use one of these names in bootstrap.servers and the brokers' advertised.listeners, or empty ssl.endpoint.identification.algorithm to check no names",
+		}, true
 	case errors.As(err, &authority):
-		return Finding{KindTLSUnknownCA, fmt.Sprintf("the certificate of %s is signed by somebody who is not trusted (%s)", address, issuer(authority.Cert)),
-			"put the authority's certificate into ssl.truststore.location"}, true
+		return Finding{
+			KindTLSUnknownCA, fmt.Sprintf("the certificate of %s is signed by somebody who is not trusted (%s)", address, issuer(authority.Cert)),
+			"put the authority's certificate into ssl.truststore.location",
+		}, true
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return Finding{KindTLSExpired, fmt.Sprintf("the certificate of %s is not valid now: %s to %s, this machine's clock says %s", address,
 			date(invalid.Cert.NotBefore), date(invalid.Cert.NotAfter), date(time.Now())), "renew the broker's certificate, or set this machine's clock"}, true
 	case alerted:
 		return c.alertFinding(address, alert), true
 	case errors.As(err, &record), during && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
-		return Finding{KindPlaintextPort, fmt.Sprintf("%s does not speak TLS", address),
-			"use the port that does, or security.protocol=" + otherProtocol(c.Login.Protocol(), "SSL", "PLAINTEXT") + portHint(address, port)}, true
+		return Finding{
+			KindPlaintextPort, fmt.Sprintf("%s does not speak TLS", address),
+			"use the port that does, or security.protocol=" + otherProtocol(c.Login.Protocol(), "SSL", "PLAINTEXT") + portHint(address, port),
+		}, true
 	case during && isTimeout(err):
-		return Finding{KindPlaintextPort, fmt.Sprintf("%s is open but does not answer in TLS (waited %s)", address, connect.Waited.Round(100*time.Millisecond)),
-			"check that this port speaks TLS" + portHint(address, port)}, true
+		return Finding{
+			KindPlaintextPort, fmt.Sprintf("%s is open but does not answer in TLS (waited %s)", address, connect.Waited.Round(100*time.Millisecond)),
+			"check that this port speaks TLS" + portHint(address, port),
+		}, true
 	case during:
 		return Finding{KindTLSOther, connect.Error(), "check ssl.enabled.protocols and ssl.cipher.suites against the broker's"}, true
 	}
@@ -255,12 +265,16 @@ func (c Config) helloFinding(_ context.Context, err error) (Finding, bool) {
 	var first *kgo.ErrFirstReadEOF
 	address, port := where(err)
 	if errors.As(err, &connect) && connect.Stage == StageHello {
-		return Finding{KindTLSPort, fmt.Sprintf("%s does not take unencrypted connections", address),
-			"set security.protocol=" + otherProtocol(c.Login.Protocol(), "PLAINTEXT", "SSL") + ", or SASL_SSL where the port wants a login too" + portHint(address, port)}, true
+		return Finding{
+			KindTLSPort, fmt.Sprintf("%s does not take unencrypted connections", address),
+			"set security.protocol=" + otherProtocol(c.Login.Protocol(), "PLAINTEXT", "SSL") + ", or SASL_SSL where the port wants a login too" + portHint(address, port),
+		}, true
 	}
 	if errors.As(err, &first) && c.Login.SASL == nil {
-		return Finding{KindLoginMissing, "the broker closes the connection at the first request: it wants a login, and none is configured",
-			"set security.protocol=SASL_" + c.Login.Protocol() + ", sasl.mechanism and sasl.jaas.config" + c.ports()}, true
+		return Finding{
+			KindLoginMissing, "the broker closes the connection at the first request: it wants a login, and none is configured",
+			"set security.protocol=SASL_" + c.Login.Protocol() + ", sasl.mechanism and sasl.jaas.config" + c.ports(),
+		}, true
 	}
 	return Finding{}, false
 }
@@ -458,8 +472,10 @@ func (c Config) deniedFinding(ctx context.Context, i *identity, arn string) Find
 		if err != nil {
 			continue
 		}
-		return Finding{KindWrongRegion, fmt.Sprintf("the broker denies access to %s, whose credentials AWS knows; the login was signed for region %s, which the environment says, since the name %s tells none", arn, region, host),
-			"set AWS_REGION to the brokers' region or use their own names; if it is right, " + right}
+		return Finding{
+			KindWrongRegion, fmt.Sprintf("the broker denies access to %s, whose credentials AWS knows; the login was signed for region %s, which the environment says, since the name %s tells none", arn, region, host),
+			"set AWS_REGION to the brokers' region or use their own names; if it is right, " + right,
+		}
 	}
 	return Finding{KindConnectDenied, fmt.Sprintf("the broker denies access to %s: it lacks kafka-cluster:Connect", arn), right}
 }

@@ -10,7 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"net/http"
+	"net/http" //nolint:depguard // a request to be signed, which is never sent
 	"net/url"
 	"regexp"
 	"strings"

@@ -84,23 +84,24 @@ func (b realBroker) config(t *testing.T, host string, port int, keys string, log
 }
 
 // enter logs in and asks for the brokers; it returns what went wrong, and how long it took to know.
-func enter(t *testing.T, cfg Config, log *slog.Logger) (Finding, error, time.Duration) {
+func enter(t *testing.T, cfg Config, log *slog.Logger) (Finding, time.Duration, error) {
 	t.Helper()
 	return enterWithin(t, 30*time.Second, cfg, log)
 }
 
-func enterWithin(t *testing.T, limit time.Duration, cfg Config, log *slog.Logger) (Finding, error, time.Duration) {
+func enterWithin(t *testing.T, limit time.Duration, cfg Config, log *slog.Logger) (Finding, time.Duration, error) {
 	t.Helper()
 	admin, err := NewAdmin(cfg, log)
 	if err != nil {
-		return cfg.Diagnose(t.Context(), err), err, 0
+		return cfg.Diagnose(t.Context(), err), 0, err
 	}
 	defer admin.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	began := time.Now()
 	_, err = admin.Topics(ctx)
-	return admin.Diagnose(ctx, err), err, time.Since(began)
+	took := time.Since(began)
+	return admin.Diagnose(ctx, err), took, err
 }
 
 const (
@@ -171,7 +172,7 @@ func TestLogins(t *testing.T) {
 			var said lockedBuffer
 			log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			cfg := b.config(t, tt.host, tt.port, tt.keys, log)
-			f, err, took := enter(t, cfg, log)
+			f, took, err := enter(t, cfg, log)
 			if f.Kind != tt.want || !strings.Contains(f.Cause, tt.cause) || (err == nil) != (tt.want == "") {
 				t.Errorf("finding %q %s, want %q with %q; error %v", f.Kind, f, tt.want, tt.cause, err)
 			}
@@ -266,7 +267,7 @@ func TestMSKLogins(t *testing.T) {
 				}
 				var said lockedBuffer
 				log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
-				f, err, took := enter(t, b.config(t, tt.host, portIAM, mechanism+tt.options+";", log), log)
+				f, took, err := enter(t, b.config(t, tt.host, portIAM, mechanism+tt.options+";", log), log)
 				if f.Kind != tt.want || !strings.Contains(f.Cause, tt.cause) || (err == nil) != (tt.want == "") {
 					t.Errorf("finding %q %s, want %q with %q; error %v", f.Kind, f, tt.want, tt.cause, err)
 				}

@@ -37,15 +37,22 @@ func TestLoginFromKeys(t *testing.T) {
 	}{
 		{"nothing", "", Login{}, "PLAINTEXT"},
 		{"any case", "security.protocol=ssl", Login{TLS: &TLS{}}, "SSL"},
-		{"all of TLS", "security.protocol=SSL\nssl.truststore.location= /t \nssl.truststore.password=p\nssl.truststore.type=PEM\nssl.keystore.location=/k\nssl.keystore.password=q\nssl.key.password=r\nssl.endpoint.identification.algorithm=\nssl.enabled.protocols=TLSv1.2, TLSv1.3\nssl.cipher.suites=TLS_AES_128_GCM_SHA256",
+		{
+			"all of TLS", "security.protocol=SSL\nssl.truststore.location= /t \nssl.truststore.password=p\nssl.truststore.type=PEM\nssl.keystore.location=/k\nssl.keystore.password=q\nssl.key.password=r\nssl.endpoint.identification.algorithm=\nssl.enabled.protocols=TLSv1.2, TLSv1.3\nssl.cipher.suites=TLS_AES_128_GCM_SHA256",
 			Login{TLS: &TLS{
 				Trust: keystore.Trust{Type: "PEM", Path: "/t", Password: "p"}, Key: keystore.Key{Path: "/k", Password: "q", KeyPassword: "r"},
 				NoHostCheck: true, Protocols: []string{"TLSv1.2", "TLSv1.3"}, CipherSuites: []string{"TLS_AES_128_GCM_SHA256"},
-			}}, "SSL"},
-		{"a delegation token", "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=scram-sha-256\nsasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=u password=p tokenauth=true;",
-			Login{SASL: &SASL{Mechanism: "SCRAM-SHA-256", Username: "u", Password: "p", DelegationToken: true}}, "SASL_PLAINTEXT"},
+			}},
+			"SSL",
+		},
+		{
+			"a delegation token", "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=scram-sha-256\nsasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=u password=p tokenauth=true;",
+			Login{SASL: &SASL{Mechanism: "SCRAM-SHA-256", Username: "u", Password: "p", DelegationToken: true}},
+			"SASL_PLAINTEXT",
+		},
 		{"IAM without options", iamLine + ";", iam(func(*IAM) {}), "SASL_SSL"},
-		{"IAM with every option", iamLine + ` awsRoleArn="arn:aws-cn:iam::123456789012:role/path/r" awsRoleSessionName="s1" awsRoleExternalId="e" awsStsRegion="cn-north-1" awsRoleAccessKeyId="k" awsRoleSecretAccessKey="s" awsRoleSessionToken="t" awsProfileName="p" awsAddDefaultProviders="True" awsDebugCreds="true" awsShouldUseFips="true" awsMaxRetries="7" awsMaxBackOffTimeMs="100";`,
+		{
+			"IAM with every option", iamLine + ` awsRoleArn="arn:aws-cn:iam::123456789012:role/path/r" awsRoleSessionName="s1" awsRoleExternalId="e" awsStsRegion="cn-north-1" awsRoleAccessKeyId="k" awsRoleSecretAccessKey="s" awsRoleSessionToken="t" awsProfileName="p" awsAddDefaultProviders="True" awsDebugCreds="true" awsShouldUseFips="true" awsMaxRetries="7" awsMaxBackOffTimeMs="100";`,
 			iam(func(i *IAM) {
 				*i = IAM{
 					RoleARN: "arn:aws-cn:iam::123456789012:role/path/r", SessionName: "s1", ExternalID: "e", STSRegion: "cn-north-1",
@@ -53,7 +60,8 @@ func TestLoginFromKeys(t *testing.T) {
 					NoDefaultChain: true, // only "true" counts
 					DebugIdentity:  true, FIPS: true, Retries: 7, MaxBackoff: 100 * time.Millisecond,
 				}
-			}), "SASL_SSL"},
+			}), "SASL_SSL",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.claim, func(t *testing.T) {

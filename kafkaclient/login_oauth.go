@@ -11,7 +11,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"net/http"
+	"net/http" //nolint:depguard // the token endpoint; nothing of our own routes
 	"net/url"
 	"os"
 	"slices"
@@ -241,11 +241,11 @@ func (e *TokenError) read(status int, body []byte) (lasting[string], error) {
 		e.Err = errors.New("the answer holds no access_token")
 		return lasting[string]{}, e
 	}
-	life, err := answer.ExpiresIn.Int64()
-	if err != nil || life <= 0 {
-		return newToken(answer.AccessToken, time.Time{}), nil
+	var expires time.Time // not told
+	if life, err := answer.ExpiresIn.Int64(); err == nil && life > 0 {
+		expires = time.Now().Add(time.Duration(life) * time.Second)
 	}
-	return newToken(answer.AccessToken, time.Now().Add(time.Duration(life)*time.Second)), nil
+	return newToken(answer.AccessToken, expires), nil
 }
 
 // endpointName is a URL without what may be secret in it.

@@ -49,7 +49,7 @@ func TestRenewed(t *testing.T) {
 		}
 		all("the first one is waited for", 1, time.Second)
 		all("it is kept", 1, 0)
-		time.Sleep(65 * time.Second) //nolint:usetesting // the test's own clock
+		time.Sleep(65 * time.Second)
 		var others sync.WaitGroup
 		others.Go(func() {
 			if got, err := r.now(t.Context()); err != nil || got != 2 {
@@ -62,9 +62,9 @@ func TestRenewed(t *testing.T) {
 		all("the next one", 2, 0)
 
 		refuse = errors.New("no")
-		time.Sleep(90 * time.Second) //nolint:usetesting // the test's own clock
+		time.Sleep(90 * time.Second)
 		all("the last one while it is good", 2, time.Second)
-		time.Sleep(10 * time.Second) //nolint:usetesting // the test's own clock
+		time.Sleep(10 * time.Second)
 		if _, err := r.now(t.Context()); !errors.Is(err, refuse) {
 			t.Errorf("beyond its end: %v, want %v", err, refuse)
 		}

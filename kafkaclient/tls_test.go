@@ -219,7 +219,7 @@ func TestCertificatesChange(t *testing.T) {
 		t.Helper()
 		keys.Look()
 		for range 10 {
-			if f, err, _ := enter(t, cfg.Config, slog.New(slog.DiscardHandler)); err != nil {
+			if f, _, err := enter(t, cfg.Config, slog.New(slog.DiscardHandler)); err != nil {
 				t.Errorf("%s: %s", claim, f)
 			}
 		}
@@ -259,7 +259,7 @@ func TestSilentBroker(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Brokers, cfg.DialTimeout = []string{ln.Addr().String()}, 200*time.Millisecond
 	cfg.Login.TLS = &TLS{}
-	f, err, _ := enterWithin(t, time.Second, cfg, slog.New(slog.DiscardHandler))
+	f, _, err := enterWithin(t, time.Second, cfg, slog.New(slog.DiscardHandler))
 	if f.Kind != KindPlaintextPort || !strings.Contains(f.Cause, "is open but does not answer in TLS") {
 		t.Errorf("%v is found to be %s %s", err, f.Kind, f)
 	}
@@ -283,7 +283,7 @@ func TestDialFindings(t *testing.T) {
 		if tt.open != nil {
 			cfg.Logins.open = func(context.Context, string, string) (net.Conn, error) { return nil, tt.open }
 		}
-		if f, err, _ := enterWithin(t, time.Second, cfg, slog.New(slog.DiscardHandler)); f.Kind != tt.want || !strings.Contains(f.Next, tt.next) {
+		if f, _, err := enterWithin(t, time.Second, cfg, slog.New(slog.DiscardHandler)); f.Kind != tt.want || !strings.Contains(f.Next, tt.next) {
 			t.Errorf("%s: %v is found to be %s %s, want %s with %q", tt.broker, err, f.Kind, f, tt.want, tt.next)
 		}
 	}

@@ -121,6 +121,7 @@ func TestTrustLoad(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	key, trust := text(t, "client.pem"), text(t, "ca.pem")
+	keyAlone, _, _ := strings.Cut(key, "-----BEGIN CERT")
 	tests := []struct {
 		claim string
 		load  func() error
@@ -136,7 +137,7 @@ func TestRefused(t *testing.T) {
 		{"no key in it", keyFault(Key{Path: file("trust.jks"), Password: storePassword}), "it holds no private key"},
 		{"no key in PEM", keyFault(Key{Type: "PEM", Path: file("ca.pem")}), "no private key in PEM"},
 		{"a key without its certificate", keyFault(Key{Type: "PEM", PEMKey: key, PEMChain: ""}), "one of them is not given"},
-		{"the certificate of another key", keyFault(Key{Type: "PEM", PEMKey: key[:strings.Index(key, "-----BEGIN CERT")], PEMChain: trust}), "no certificate in it belongs to the private key"},
+		{"the certificate of another key", keyFault(Key{Type: "PEM", PEMKey: keyAlone, PEMChain: trust}), "no certificate in it belongs to the private key"},
 		{"file and text", keyFault(Key{Type: "PEM", Path: "x", PEMKey: key, PEMChain: key}), "both a file and PEM text"},
 		{"a missing file", keyFault(Key{Path: file("none.jks")}), "reading testdata/none.jks: no such file"},
 		{"an unknown type", keyFault(Key{Type: "BCFKS", Path: file("client.jks")}), `store type "BCFKS" cannot be read: JKS, PKCS12 and PEM would work`},

@@ -105,7 +105,7 @@ func unfold(text []byte) []byte {
 			return []byte(out.String())
 		}
 		out.WriteString(dashes + "BEGIN " + label + dashes + "\n")
-		for _, line := range strings.Fields(strings.ReplaceAll(body[:end], `\n`, "\n")) {
+		for line := range strings.FieldsSeq(strings.ReplaceAll(body[:end], `\n`, "\n")) {
 			out.WriteString(line + "\n")
 		}
 		out.WriteString(dashes + "END " + label + dashes + "\n")

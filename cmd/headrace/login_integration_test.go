@@ -98,7 +98,7 @@ func unescaped(body string) string { return strings.ReplaceAll(body, `\"`, `"`) 
 
 func post(t *testing.T, url, body string) (status int, answer string) {
 	t.Helper()
-	resp, err := http.Post(url, "application/vnd.kafka.json.v2+json", strings.NewReader(body)) //nolint:noctx // the program is ours
+	resp, err := http.Post(url, "application/vnd.kafka.json.v2+json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
