@@ -27,6 +27,7 @@ type produceRequest struct {
 	topic     string
 	partition int32  // of the path, or record.AnyPartition
 	argument  string // how the reference names the body in its texts
+	extended  bool   // records may have headers and a timestamp
 
 	body    *body
 	scanner rawjson.Scanner
@@ -56,6 +57,7 @@ func (h *Handlers) produceRecords(w http.ResponseWriter, r *http.Request, answer
 		h.produces.Put(p)
 		return err
 	}
+	p.extended = h.extended(r)
 	b, err := readBody(r, h.budget, h.cfg.MaxRequestBytes)
 	if err != nil {
 		h.produces.Put(p)
@@ -300,7 +302,14 @@ func (p *produceRequest) readRecord(rec *record.Record) error {
 		case "partition":
 			rec.Partition, err = p.readPartition()
 		default:
-			return unprocessable(http.StatusUnprocessableEntity, "Unrecognized field: %s", name)
+			if !p.extended || string(name) != "headers" && string(name) != "timestamp" {
+				return unprocessable(http.StatusUnprocessableEntity, "Unrecognized field: %s", name)
+			}
+			if string(name) == "headers" {
+				rec.Headers, err = p.readHeaders()
+			} else {
+				rec.Timestamp, err = p.readTimestamp()
+			}
 		}
 		if err != nil {
 			return err
