@@ -252,8 +252,8 @@ func (b *bench) loads(ctx context.Context, p parts) error {
 		return err
 	}
 	if b.other != "" {
-		if r.other, err = url.Parse(strings.TrimRight(b.other, "/")); err != nil || r.other.Scheme != "http" || r.other.Host == "" {
-			return fmt.Errorf("--other %q: want http://HOST:PORT[/PATH]", b.other)
+		if r.other, err = url.Parse(strings.TrimRight(b.other, "/")); err != nil || r.other.Scheme != "http" && r.other.Scheme != "https" || r.other.Host == "" {
+			return fmt.Errorf("--other %q: want http://HOST:PORT[/PATH], or https", b.other)
 		}
 	}
 	cfg := b.gateway
