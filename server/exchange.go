@@ -19,6 +19,7 @@ type exchange struct {
 
 	route    string // pattern of the router, "" for none
 	endpoint handlers.Endpoint
+	asked    bool // endpoint is known
 	user     string
 	let      bool // has passed the gate
 	dos      bool // is under the DoS filter

@@ -26,6 +26,7 @@ func (d *door) gated(next http.Handler) http.Handler {
 			return
 		}
 		e := d.asked(r)
+		x.endpoint, x.asked = e, true
 		if d.server.cfg.Access.Blocks(e.Name) && r.Method != http.MethodOptions {
 			d.api.Blocked(w, r)
 			return

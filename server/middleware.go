@@ -226,7 +226,9 @@ func (s *Server) routed(next http.Handler) http.Handler {
 		x := exchangeOf(w)
 		defer func() {
 			x.route = routePattern(r)
-			x.endpoint = s.endpointOf(r, x.route)
+			if !x.asked {
+				x.endpoint = s.endpointOf(r, x.route)
+			}
 		}()
 		next.ServeHTTP(w, r)
 	})
