@@ -193,6 +193,9 @@ func writeList[T object](w http.ResponseWriter, r *http.Request, kind, self stri
 	return writeV3(w, http.StatusOK, list[T]{Kind: kind, Metadata: listMetadata{Self: self, Next: next}, Data: page})
 }
 
+// maxPage is the most entries that may be asked for.
+const maxPage = 1_000_000
+
 // pageOf returns the part of data that the request asks for, and the URL of the next one, nil
 // behind the last. Without page_size that is all, as in the reference, which has no pages. A
 // page_token names the entry that the page stands behind, so entries that come and go elsewhere
@@ -201,8 +204,8 @@ func pageOf[T object](r *http.Request, self string, data []T) (page []T, next *s
 	query := r.URL.Query()
 	size := len(data)
 	if text := query.Get("page_size"); text != "" {
-		if size, err = strconv.Atoi(text); err != nil || size < 1 {
-			return nil, nil, badRequest("page_size is %.40q: a whole number from 1 would work", text)
+		if size, err = strconv.Atoi(text); err != nil || size < 1 || size > maxPage {
+			return nil, nil, badRequest("page_size is %.40q: a whole number from 1 to %d would work", text, maxPage)
 		}
 	}
 	if token := query.Get("page_token"); token != "" {
