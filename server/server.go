@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -61,6 +62,7 @@ type door struct {
 	guard    *guard
 	certs    *certificates
 	http     *http.Server
+	silent   silent
 	ln       net.Listener
 }
 
@@ -206,7 +208,10 @@ func (d *door) newHTTP(handler http.Handler) *http.Server {
 		IdleTimeout:       d.rules.IdleTimeout,
 		MaxHeaderBytes:    d.rules.MaxHeaderBytes,
 		Protocols:         protocols,
-		ConnState:         d.server.compat.connection,
+		ConnState: func(conn net.Conn, state http.ConnState) {
+			d.server.compat.connection(conn, state)
+			d.silent.connection(conn, state)
+		},
 		ErrorLog:          slog.NewLogLogger(d.server.log.Handler(), slog.LevelDebug),
 	}
 	if d.certs != nil {
@@ -216,6 +221,34 @@ func (d *door) newHTTP(handler http.Handler) *http.Server {
 		}
 	}
 	return made
+}
+
+// silent are the connections that have sent nothing yet. net/http's Shutdown waits 5 s for each
+// of them; whoever holds connections in store, as load balancers do, would use up the whole drain.
+type silent struct {
+	conns sync.Map
+	ended atomic.Bool
+}
+
+func (s *silent) connection(conn net.Conn, state http.ConnState) {
+	if state != http.StateNew {
+		s.conns.Delete(conn)
+		return
+	}
+	s.conns.Store(conn, nil)
+	if s.ended.Load() {
+		_ = conn.Close()
+	}
+}
+
+// close closes them, and those to come. One whose first request arrives at this moment is cut, as it would be
+// a moment later.
+func (s *silent) close() {
+	s.ended.Store(true)
+	s.conns.Range(func(conn, _ any) bool {
+		_ = conn.(net.Conn).Close()
+		return true
+	})
 }
 
 // connection counts connections that begin and end.
@@ -268,7 +301,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	// ctx is over, so draining needs a clock of its own.
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
 	defer cancel()
-	if err := s.eachDoor(func(d *door) error { return d.http.Shutdown(drain) }); err != nil {
+	if err := s.eachDoor(func(d *door) error { return d.shutdown(drain) }); err != nil {
 		_ = s.eachDoor(func(d *door) error { return d.http.Close() })
 		return fmt.Errorf("finishing requests in %s: %w", s.cfg.ShutdownTimeout, err)
 	}
@@ -288,6 +321,12 @@ func (s *Server) watch(ctx context.Context, beside *sync.WaitGroup) {
 			beside.Go(func() { d.guard.run(ctx) })
 		}
 	}
+}
+
+// shutdown takes no more connections, and waits for the requests under way.
+func (d *door) shutdown(ctx context.Context) error {
+	d.silent.close()
+	return d.http.Shutdown(ctx)
 }
 
 func (d *door) serve() error {

@@ -228,6 +228,33 @@ func TestGracefulStop(t *testing.T) {
 	}
 }
 
+// Connections that were opened and never used, as load balancers hold them in store, do not use up the time of a stop:
+// net/http waits 5 s for each.
+func TestStopDoesNotWaitForSilence(t *testing.T) {
+	s, _, _ := newServer(t, func(cfg *Config) { cfg.ShutdownTimeout = 3 * time.Second }, nil)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	if err := s.Listen(ctx); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error)
+	go func() { served <- s.Serve(ctx) }()
+	silent, err := net.Dial("tcp", s.Addrs()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	resp, err := http.Get("http://" + s.Addrs()[0] + "/livez") // the one before is taken by now
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	stop()
+	if err := <-served; err != nil {
+		t.Errorf("Serve = %v, want nil: nothing was under way", err)
+	}
+}
+
 func TestStopHasADeadline(t *testing.T) {
 	s, _, api := newServer(t, func(cfg *Config) { cfg.ShutdownTimeout = 10 * time.Millisecond }, nil)
 	ctx, stop := context.WithCancel(t.Context())
