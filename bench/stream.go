@@ -148,7 +148,7 @@ func (s *streamCaller) close() {
 			break
 		}
 	}
-	<-s.sent
+	<-s.sent //nolint:errcheck // read has told it
 	s.conn.close()
 }
 

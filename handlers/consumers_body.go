@@ -145,7 +145,6 @@ func readInteger(s *rawjson.Scanner, name string, bits int) (n int64, there bool
 // instanceRequest is the body of POST /consumers/{group}.
 type instanceRequest struct {
 	id, name   string
-	hasName    bool
 	format     string
 	autoReset  string
 	autoCommit string

@@ -59,7 +59,7 @@ func (c *Consumers) passOn(w http.ResponseWriter, r *http.Request) (own *http.Re
 func (c *Consumers) createElsewhere(w http.ResponseWriter, r *http.Request, text []byte) (done bool, err error) {
 	var asked instanceRequest
 	if utf8, err := rawjson.UTF8(bytes.Clone(text)); err != nil || asked.read(rawjson.NewScanner(utf8)) != nil || asked.instance() == "" {
-		return false, nil // what is wrong with it is said here; and a new name is this replica's
+		return false, nil //nolint:nilerr // what is wrong with it is said here; and a new name is this replica's
 	}
 	name, _ := c.peers.Split(asked.instance())
 	for _, tag := range c.peers.Order(pathParam(r, "group") + "/" + name) {
@@ -96,7 +96,7 @@ func (c *Consumers) search(w http.ResponseWriter, r *http.Request, text []byte) 
 
 // relay answers with what a replica answers. The error is a *peers.DownError when that cannot.
 func (c *Consumers) relay(w http.ResponseWriter, r *http.Request, tag string, text []byte) error {
-	resp, err := c.peers.Do(r, tag, c.base(r), text)
+	resp, err := c.peers.Do(r, tag, c.base(r), text) //nolint:bodyclose // copyAnswer closes it
 	if err != nil {
 		return err
 	}

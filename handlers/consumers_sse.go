@@ -38,7 +38,7 @@ func (c *Consumers) stream(w http.ResponseWriter, r *http.Request, i *kafkaclien
 			options.Continued = true
 			continue
 		case r.Context().Err() != nil || a.broken:
-			return nil
+			return nil //nolint:nilerr // the client is gone: nobody reads an error
 		case !a.out.begun():
 			return err
 		}
@@ -67,16 +67,17 @@ var _ kafkaclient.Answer = (*eventsAnswer)(nil)
 // Take adds a record as an event. Its id names the last offset of each partition in the stream.
 func (a *eventsAnswer) Take(rec *record.Record, room int64) (int64, error) {
 	start := len(a.buf)
-	buf := append(a.buf, "data: "...)
-	buf, size, err := a.encode(buf, rec, room)
+	a.buf = append(a.buf, "data: "...)
+	buf, size, err := a.encode(a.buf, rec, room)
 	if err != nil {
 		a.buf = a.buf[:start]
 		return size, err
 	}
 	a.saw(rec)
-	buf = append(buf, "\nid: "...)
-	buf = a.appendID(buf)
-	a.buf = append(buf, "\n\n"...)
+	a.buf = buf
+	a.buf = append(a.buf, "\nid: "...)
+	a.buf = a.appendID(a.buf)
+	a.buf = append(a.buf, "\n\n"...)
 	return size, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -196,9 +197,7 @@ func (h *Handlers) once(w http.ResponseWriter, r *http.Request, fn func(http.Res
 }
 
 func writeKept(w http.ResponseWriter, status int, header http.Header, body []byte) error {
-	for name, values := range header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), header)
 	if status == 0 {
 		status = http.StatusOK
 	}

@@ -33,9 +33,11 @@ func TestBatches(t *testing.T) {
 		{`{"zzz":1}`, 422, `{"error_code":422,"message":"Unrecognized field: zzz"}`},
 		{`{"entries":[{"id":"1","value":{"type":"JSON"}}]}`, 400, "{\"error_code\":400,\"message\":\"Cannot construct instance of `" + classData + "`, problem: Null data\"}"},
 		{`{"entries":`, 400, `{"error_code":400,"message":"entries is nothing, an array is wanted"}`},
-		{`{"entries":[{"id":"1","partition_id":-1},{"id":"2","value":{"type":"STRING","data":1}},{"id":"3","timestamp":"2021-02-05T19:14:42Z"}]}`, 207,
+		{
+			`{"entries":[{"id":"1","partition_id":-1},{"id":"2","value":{"type":"STRING","data":1}},{"id":"3","timestamp":"2021-02-05T19:14:42Z"}]}`, 207,
 			`{"successes":[{"id":"3","cluster_id":"c1","topic_name":"t","partition_id":0,"offset":0,"timestamp":"2021-02-05T19:14:42Z"}],` +
-				`"failures":[{"id":"1","error_code":40402,"message":"Partition not found."},{"id":"2","error_code":400,"message":"Bad Request: data=1 is not a string."}]}`},
+				`"failures":[{"id":"1","error_code":40402,"message":"Partition not found."},{"id":"2","error_code":400,"message":"Bad Request: data=1 is not a string."}]}`,
+		},
 	} {
 		if status, got := postRecords(t, srv, recordsOfT+":batch", tt.body); status != tt.status || got != tt.want {
 			t.Errorf("%.60s: %d %s, want %d %s", tt.body, status, got, tt.status, tt.want)

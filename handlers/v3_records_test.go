@@ -112,8 +112,10 @@ func TestReceipts(t *testing.T) {
 		{"a number", ` 5 `, failed(400, "Cannot construct instance of `"+classRequest+"$Builder`: a number was given, an object is wanted")},
 		{"a byte order mark", "\xef\xbb\xbf{" + at + "}", stored("")},
 		{"nothing", " \r\n", ""},
-		{"the records behind an unknown member are stored", `{"records":[{"x":1}]}{` + at + `}`,
-			failed(400, `Unrecognized field "records" (class io.confluent.kafkarest.entities.v3.AutoValue_ProduceRequest$Builder), not marked as ignorable (known: "partition_id", "headers", "key", "value", "timestamp")`) + stored("")},
+		{
+			"the records behind an unknown member are stored", `{"records":[{"x":1}]}{` + at + `}`,
+			failed(400, `Unrecognized field "records" (class io.confluent.kafkarest.entities.v3.AutoValue_ProduceRequest$Builder), not marked as ignorable (known: "partition_id", "headers", "key", "value", "timestamp")`) + stored(""),
+		},
 		{"what is no JSON ends the stream", `{` + at + `}not json{}`, stored("") + failed(400, `Bad Request: Error processing message: "not" is no JSON value, null would be at byte 0`)},
 		{"a comma ends the stream", `{` + at + `},{}`, stored("") + failed(400, `Bad Request: Error processing message: "," where a value should be at byte 0`)},
 		{"an unknown member and no JSON", `{"zzz":1,"value":}{}`, failed(400, `Bad Request: Error processing message: "}" where a value should be at byte 17`)},

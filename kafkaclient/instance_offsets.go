@@ -414,7 +414,7 @@ func (i *Instance) CommitPositions(ctx context.Context) error {
 		return nil
 	}
 	done := make(chan struct{})
-	i.set.background.Go(func() {
+	i.set.background.Go(func() { //nolint:contextcheck // it goes on when the caller leaves
 		defer close(done)
 		i.storeLater(client, due)
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -134,7 +135,7 @@ func (i *Instance) Read(ctx context.Context, o ReadOptions, answer Answer) error
 	} else {
 		i.acknowledge()
 	}
-	i.commitByItself(now)
+	i.commitByItself(now) //nolint:contextcheck // it goes on when the caller leaves
 	err := i.fill(wait, f)
 	if err == nil || f.count > 0 { // an error behind records is met again
 		err = answer.Finish()
@@ -226,7 +227,7 @@ func (i *Instance) step(ctx context.Context, f *filling) (done bool, err error) 
 // passing is err, or nil when it only says that a wait has ended or what gets well by itself.
 func (i *Instance) passing(ctx context.Context, err error) error {
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return nil
+		return nil //nolint:nilerr // a read that ends without records is no failure
 	}
 	return err
 }
@@ -237,7 +238,7 @@ func (i *Instance) poll(ctx, waiting context.Context, f *filling) (done bool, er
 	if f.count == 0 || f.MinBytes >= 0 || f.FullWait {
 		return i.wait(ctx, waiting, f)
 	}
-	err = i.enqueue(i.client.PollRecords(nil, i.set.cfg.MaxPollRecords)) //nolint:staticcheck // nil: takes what is there
+	err = i.enqueue(i.client.PollRecords(nil, i.set.cfg.MaxPollRecords)) //nolint:staticcheck,contextcheck // nil: takes what is there
 	if len(i.queue) > 0 || err != nil {
 		return false, err
 	}
@@ -480,8 +481,8 @@ func (i *Instance) undo(ctx context.Context, f *filling) {
 	defer i.work.Release(1)
 	back := map[TopicPartition]int64{}
 	i.mu.Lock()
-	for n := len(f.marks) - 1; n >= 0; n-- { // the first mark of a partition counts
-		m := f.marks[n]
+	for _, m := range slices.Backward(f.marks) { // the first mark of a partition counts
+
 		if !m.part.lost && m.part.epoch == m.epoch {
 			m.part.pos = m.from
 			back[m.part.tp] = m.from

@@ -174,7 +174,7 @@ func (s *Instances) Delete(ctx context.Context, group, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, closeWait)
 	defer cancel()
 	select {
-	case <-s.close(i):
+	case <-s.close(i): //nolint:contextcheck // the group is left whether the caller waits or not
 	case <-ctx.Done():
 	}
 	return nil
@@ -211,7 +211,7 @@ func (s *Instances) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			s.sweepOnce(now)
+			s.sweepOnce(now) //nolint:contextcheck // ends have a clock of their own
 		}
 	}
 }
@@ -252,7 +252,7 @@ func (s *Instances) acquire(ctx context.Context, n int64) error {
 	slices.SortFunc(all, func(a, b *Instance) int { return cmp.Compare(b.idle(now), a.idle(now)) })
 	for _, i := range all {
 		if i.idle(now) > 0 {
-			i.rest()
+			i.rest() //nolint:contextcheck // it does not wait
 		}
 		if s.memory.TryAcquire(n) {
 			return nil
@@ -268,7 +268,7 @@ func (s *Instances) Close(ctx context.Context) error {
 	s.mu.Unlock()
 	for _, i := range s.list() {
 		if s.remove(i) {
-			s.close(i)
+			s.close(i) //nolint:contextcheck // ends have a clock of their own
 		}
 	}
 	s.stop()

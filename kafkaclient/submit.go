@@ -54,7 +54,7 @@ func (p *Producer) Submit(d *Delivery) bool {
 		Topic: d.Record.Topic, Partition: d.Record.Partition, Key: d.Record.Key, Value: d.Record.Value,
 		Timestamp: d.Record.Timestamp, Headers: headers,
 	}
-	p.kafka.Produce(p.lifetime(time.Now()), &d.kafka, d.promise) //nolint:contextcheck // a caller's cancel must not take others' records along
+	p.kafka.Produce(p.lifetime(time.Now()), &d.kafka, d.promise)
 	return true
 }
 

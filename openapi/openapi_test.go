@@ -194,7 +194,7 @@ func TestRequestSchemas(t *testing.T) {
 		{"ProduceJSON", `{"records":[{"value":1,"partition":"x"}]}`, false},
 		{"ProduceJSON", `{"records":[{"value":1,"partition":true}]}`, false},
 		{"ProduceJSON", `{"records":[{"value":1,"partition":3000000000}]}`, false},
-		{"ProduceJSON", `{"records":[{"value":1,"headers":[]}]}`, false},
+		{"ProduceJSON", `{"records":[{"value":1,"header":[]}]}`, false},
 		{"ProduceJSON", `{"records":[{"value":1}],"zzz":null}`, false},
 		{"ProduceBinary", `{"records":[{"key":"a2V5","value":"dmFsdWU="}]}`, true},
 		{"ProduceBinary", `{"records":[{"value":"Zm9vYg=="},{"value":"Zm9vYg="},{"value":"Zm9vYg"}]}`, true},

@@ -170,7 +170,7 @@ func (p *Peers) resolve(ctx context.Context) error {
 		} else {
 			p.all = append(p.all, &peer{url: strings.TrimSuffix(u, "/"), tag: tag, down: make(chan struct{})})
 		}
-		if p.self == "" && p.isSelf(u) {
+		if p.self == "" && p.isSelf(ctx, u) {
 			p.self = tag
 		}
 	}
@@ -184,7 +184,7 @@ func tagOf(peerURL string) string {
 }
 
 // isSelf reports whether a peer's URL is this replica's.
-func (p *Peers) isSelf(peerURL string) bool {
+func (p *Peers) isSelf(ctx context.Context, peerURL string) bool {
 	if p.cfg.Self != "" {
 		return tagOf(p.cfg.Self) == tagOf(peerURL)
 	}
@@ -196,7 +196,7 @@ func (p *Peers) isSelf(peerURL string) bool {
 	if err != nil {
 		return false
 	}
-	hosts, err := net.LookupHost(u.Hostname())
+	hosts, err := net.DefaultResolver.LookupHost(ctx, u.Hostname())
 	if err != nil {
 		return false
 	}

@@ -32,7 +32,8 @@ const (
 type compat struct {
 	cfg        MetricsConfig
 	all        *sensor
-	byEndpoint sync.Map // what a metric's name begins with → *sensor
+	byEndpoint sync.Map // what the reference's metrics of an endpoint begin with → *sensor
+	byName     sync.Map // the same as a name of Prometheus's → *sensor
 	produce    *sensor
 	filters    *sensor // 429s that filters made
 
@@ -60,7 +61,9 @@ func (c *compat) answered(e handlers.Endpoint, status int, in, out int64, took t
 	}
 	found, ok := c.byEndpoint.Load(e.Metric)
 	if !ok {
-		found, _ = c.byEndpoint.LoadOrStore(e.Metric, newSensor(c.cfg))
+		// Two endpoints may come to one name of Prometheus's: they are counted together.
+		shared, _ := c.byName.LoadOrStore(metricName(e.Metric), newSensor(c.cfg))
+		found, _ = c.byEndpoint.LoadOrStore(e.Metric, shared)
 	}
 	c.count(found.(*sensor), now, m)
 }
@@ -109,10 +112,16 @@ func (c *compat) Collect(to chan<- prometheus.Metric) {
 	now := time.Now()
 	jersey := c.writer(to, "jersey-metrics")
 	c.jersey(jersey, "", c.all.read(now))
-	c.byEndpoint.Range(func(name, s any) bool {
+	c.byName.Range(func(name, s any) bool {
 		r := s.(*sensor).read(now)
 		if now.Sub(r.last) > forgetAfter {
-			c.byEndpoint.Delete(name)
+			c.byName.Delete(name)
+			c.byEndpoint.Range(func(endpoint, of any) bool {
+				if of == s {
+					c.byEndpoint.Delete(endpoint)
+				}
+				return true
+			})
 			return true
 		}
 		c.jersey(jersey, name.(string)+".", r)

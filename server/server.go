@@ -212,7 +212,7 @@ func (d *door) newHTTP(handler http.Handler) *http.Server {
 			d.server.compat.connection(conn, state)
 			d.silent.connection(conn, state)
 		},
-		ErrorLog:          slog.NewLogLogger(d.server.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(d.server.log.Handler(), slog.LevelDebug),
 	}
 	if d.certs != nil {
 		made.TLSConfig = &tls.Config{

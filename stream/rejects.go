@@ -27,9 +27,15 @@ type reject struct {
 
 // rejectColumns are the table's columns.
 var rejectColumns = delta.Schema{
-	{Name: "stream", Type: delta.String}, {Name: "shard", Type: delta.String}, {Name: "sequence_number", Type: delta.String},
-	{Name: "sub_sequence_number", Type: delta.Integer}, {Name: "partition_key", Type: delta.String}, {Name: "arrived", Type: delta.Timestamp},
-	{Name: "reason", Type: delta.String}, {Name: "text", Type: delta.String}, {Name: "data", Type: delta.Binary},
+	{Name: "stream", Type: delta.String},
+	{Name: "shard", Type: delta.String},
+	{Name: "sequence_number", Type: delta.String},
+	{Name: "sub_sequence_number", Type: delta.Integer},
+	{Name: "partition_key", Type: delta.String},
+	{Name: "arrived", Type: delta.Timestamp},
+	{Name: "reason", Type: delta.String},
+	{Name: "text", Type: delta.String},
+	{Name: "data", Type: delta.Binary},
 }
 
 func newReject(stream string, rec record, reason string) reject {

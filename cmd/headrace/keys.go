@@ -43,7 +43,6 @@ type property struct {
 	min, max   int64    // of integer and long; a value outside is a fault
 	nearest    bounds   // of a client key: what the Go client takes; outside the nearest counts
 	oneOf      []string // the only values, in any case; empty: any
-	off        []string // of refused: values that change nothing; fallback is always one
 	pattern    bool     // found by a name that ends in ".*"
 	byListener bool     // listener.name.<name>. before it sets it for one listener
 	layers     string   // of a client key: which clients read it, of "pca": producer, consumer, admin
@@ -97,12 +96,6 @@ func (p property) inForce(number int64) int64 {
 // of names the only values.
 func (p property) of(values ...string) property {
 	p.oneOf = values
-	return p
-}
-
-// unless names values of a refused key, beside its default, that change nothing.
-func (p property) unless(values ...string) property {
-	p.off = values
 	return p
 }
 
@@ -186,15 +179,8 @@ func (p property) check(v value) error {
 
 // changesNothing reports whether a refused key's value is as good as none.
 func (p property) changesNothing(v value) bool {
-	if fallback, err := p.parse(p.fallback); err == nil && same(p.kind, fallback, v) {
-		return true
-	}
-	for _, off := range p.off {
-		if other, err := p.parse(off); err == nil && same(p.kind, other, v) {
-			return true
-		}
-	}
-	return false
+	fallback, err := p.parse(p.fallback)
+	return err == nil && same(p.kind, fallback, v)
 }
 
 func same(k kind, a, b value) bool {
