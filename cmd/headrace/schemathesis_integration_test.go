@@ -33,7 +33,7 @@ const schemathesisConfig = `
 [[operations]]
 include-path-regex = "^/(v3|consumers)/"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "422", "429"]
-checks.negative_data_rejection.expected-statuses = ["2xx", "400", "401", "403", "404", "405", "406", "415", "422", "429"]
+checks.negative_data_rejection.expected-statuses = ["2xx", "400", "401", "403", "404", "405", "406", "409", "415", "422", "429"]
 
 [[operations]]
 include-path-regex = "^/topics/"
