@@ -1,6 +1,7 @@
 """delta-rs beside us on one folder: python foreign.py read|append|optimize|checkpoint TABLE [FIRST N]."""
 import datetime
 import json
+import os
 import sys
 
 import pyarrow as pa
@@ -38,3 +39,5 @@ elif action == "optimize":
     DeltaTable(path).optimize.compact()
 elif action == "checkpoint":
     DeltaTable(path).create_checkpoint()
+sys.stdout.flush()
+os._exit(0)  # its threads may abort an interpreter that ends by itself
