@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -172,12 +173,7 @@ func openPipeline(name string) (*sql.Pipeline, error) {
 func (j *streamJob) line() string {
 	var parts []string
 	stats := j.Stats().Tables
-	names := make([]string, 0, len(stats))
-	for name := range stats {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(stats)) {
 		s := stats[name]
 		parts = append(parts, fmt.Sprintf("%s: %d rows, %d rejects, %d commits, %s behind", name, s.Rows, s.Rejects, s.Commits, s.Behind.Round(time.Second)))
 	}
